@@ -1,0 +1,1 @@
+"""A recommendation pipeline for collaborative filtering: interactions in, recommendation tables out."""

@@ -1,0 +1,1 @@
+"""How good the recommendations are, and whether a run may be published."""

@@ -1,0 +1,147 @@
+"""The contract of a factorizer, and how one is found by name.
+
+A factorizer turns a matrix of confidences into latent vectors of users and items in one space. The models of
+``implicit`` keep this contract; others join by the entry point group ``cfpipe.factorizers``::
+
+    [project.entry-points."cfpipe.factorizers"]
+    mymodel = "mypackage.mymodel:MyFactorizer"
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from pipeline.progress import Progress
+
+ENTRY_POINT_GROUP = "cfpipe.factorizers"
+
+Vectors = NDArray[np.float32]
+
+
+class FactorizerSettings(BaseModel):
+    """Settings every factorizer has; a model adds its own in a subclass."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    factors: int = Field(default=64, ge=1, le=65_535)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Latent vectors in one space.
+
+    Attributes
+    ----------
+    user_factors
+        float32, shape ``(n_users, n_columns)``; a model may add columns of its own to the ``factors`` asked for.
+    item_factors
+        float32, shape ``(n_items, n_columns)``.
+    """
+
+    user_factors: Vectors
+    item_factors: Vectors
+
+
+SettingsT = TypeVar("SettingsT", bound=FactorizerSettings)
+
+
+class Factorizer(ABC, Generic[SettingsT]):
+    """One way to factorize a user-item matrix.
+
+    The matrices given are CSR, float32, without explicit zeros, with sorted indices; their values are confidences
+    (see :mod:`pipeline.factors.weighting`). The results must be the same bytes for the same input, seed and, where
+    ``threads_change_bytes``, number of threads.
+    """
+
+    #: The model of its settings; the keys of ``[factorize]`` beside ``model`` and ``seed`` are validated by it.
+    Settings: ClassVar[type[FactorizerSettings]]
+    #: Whether the number of threads changes the result; it then belongs to the fingerprint of the factors.
+    threads_change_bytes: ClassVar[bool] = False
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
+        """Factorize.
+
+        Parameters
+        ----------
+        user_items
+            Confidences, shape ``(n_users, n_items)``.
+        seed
+            Seed of every random choice.
+        num_threads
+            Number of threads, 0 for all cores.
+        progress
+            Told how far the fit is, between iterations.
+        """
+
+    @abstractmethod
+    def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
+        """Vectors of other users, the item factors held fixed.
+
+        Parameters
+        ----------
+        user_items
+            Confidences, shape ``(m, n_items)``.
+
+        Returns
+        -------
+        float32, shape ``(m, n_columns)``; zero for a user without interactions.
+        """
+
+    @abstractmethod
+    def fold_in_items(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
+        """Vectors of other items, or of attributes of items, the user factors held fixed.
+
+        Parameters
+        ----------
+        user_items
+            Confidences, shape ``(n_users, m)``.
+
+        Returns
+        -------
+        float32, shape ``(m, n_columns)``; zero for an item without interactions.
+        """
+
+    @classmethod
+    @abstractmethod
+    def versions(cls) -> dict[str, str]:
+        """Versions of the libraries whose change would change the result, for the fingerprint."""
+
+
+def factorizer_names() -> list[str]:
+    """Names of the installed factorizers, sorted."""
+    return sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+
+
+def find_factorizer(name: str) -> type[Factorizer[FactorizerSettings]]:
+    """Load the factorizer registered under a name.
+
+    Raises
+    ------
+    ConfigError
+        If no installed package, or more than one, registers the name, or what it registers is not a factorizer.
+    """
+    points = [point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name == name]
+    if not points:
+        raise ConfigError(f"unknown model {name!r}: expected one of {', '.join(factorizer_names())}")
+    if len({point.value for point in points}) > 1:
+        raise ConfigError(f"model {name!r} is registered by several packages: {', '.join(p.value for p in points)}")
+    factorizer = points[0].load()
+    if not (isinstance(factorizer, type) and issubclass(factorizer, Factorizer)):
+        raise ConfigError(f"model {name!r}: {points[0].value} is not a pipeline.factors.base.Factorizer")
+    return factorizer

@@ -1,0 +1,1 @@
+"""Neighbour tables: their schema, their rows, and how they are written."""
