@@ -9,6 +9,7 @@ A factorizer turns a matrix of confidences into latent vectors of users and item
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -121,6 +122,13 @@ class Factorizer(ABC, Generic[SettingsT]):
     @abstractmethod
     def versions(cls) -> dict[str, str]:
         """Versions of the libraries whose change would change the result, for the fingerprint."""
+
+
+def effective_threads(num_threads: int) -> int:
+    """The number of threads meant: 0 is every core this process may run on."""
+    if num_threads < 0:
+        raise ValueError(f"num_threads: expected 0 or more, got {num_threads}")
+    return num_threads or len(os.sched_getaffinity(0))
 
 
 def factorizer_names() -> list[str]:

@@ -1,0 +1,90 @@
+"""Alternating least squares, by ``implicit``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.factors import _implicit
+from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from pipeline.progress import Progress
+
+
+class AlternatingLeastSquaresSettings(FactorizerSettings):
+    """Settings of ALS, with the meaning they have in ``implicit``."""
+
+    #: L2 penalty of the vectors.
+    regularization: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    #: What confidences are multiplied by; unobserved pairs weigh 1.
+    alpha: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
+    #: Sweeps over users and items; more are not better on large sparse data.
+    iterations: int = Field(default=8, ge=1)
+
+
+class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):
+    """Weighted least squares on implicit feedback (Hu, Koren & Volinsky, ICDM 2008).
+
+    Minimizes ``sum_ui c_ui (p_ui - x_u . y_i)^2 + regularization (sum |x_u|^2 + sum |y_i|^2)`` over all pairs, where
+    p is 1 and c is ``alpha`` times the confidence for observed pairs, and p is 0 and c is 1 for all others. The fit
+    takes three conjugate gradient steps for each vector (Takács, Pilászy & Tikk, RecSys 2011).
+
+    Fold-in is one exact half-step: each vector solves its normal equations, the other side held fixed.
+    """
+
+    Settings: ClassVar[type[FactorizerSettings]] = AlternatingLeastSquaresSettings
+
+    def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
+        """Factorize; see :meth:`Factorizer.fit`. The bytes are the same at any number of threads."""
+        matrix = _implicit.check_fit_input(user_items)
+        with _implicit.quiet_implicit("als"):
+            model = self._model(num_threads, seed)
+            callback = _implicit.report_iterations(progress, self.settings.iterations)
+            model.fit(matrix, show_progress=False, callback=callback)
+        return _implicit.checked("als", matrix, model)
+
+    def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
+        """Vectors of other users; see :meth:`Factorizer.fold_in_users`."""
+        return self._half_step(user_items, factors.item_factors, num_threads)
+
+    def fold_in_items(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
+        """Vectors of other items or of attributes; see :meth:`Factorizer.fold_in_items`."""
+        return self._half_step(user_items.T.tocsr(), factors.user_factors, num_threads)
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """Versions of implicit and of the libraries it computes with."""
+        return _implicit.implicit_versions()
+
+    def _half_step(self, rows: csr_matrix, fixed: Vectors, num_threads: int) -> Vectors:
+        """Solve the vectors of ``rows``, shape ``(m, len(fixed))``, natively and in parallel."""
+        if rows.shape[0] == 0:
+            return np.zeros((0, fixed.shape[1]), dtype=np.float32)
+        with _implicit.quiet_implicit("als"):
+            model = self._model(num_threads, seed=None)
+            model.factors = fixed.shape[1]
+            model.item_factors = np.require(fixed, np.float32, ["C", "W"])
+            try:
+                vectors = model.recalculate_user(range(rows.shape[0]), _implicit.implicit_input(rows))
+            except ValueError as error:
+                # LAPACK refuses normal equations that are not positive definite in float32.
+                raise _implicit.diverged("als", str(error)) from error
+        return _implicit.checked_vectors("als", vectors)
+
+    def _model(self, num_threads: int, seed: int | None) -> Any:
+        # Imported where it is used: reading a configuration needs the settings alone.
+        from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
+
+        return ImplicitALS(
+            factors=self.settings.factors,
+            regularization=self.settings.regularization,
+            alpha=self.settings.alpha,
+            iterations=self.settings.iterations,
+            num_threads=effective_threads(num_threads),
+            random_state=seed,
+        )
