@@ -176,6 +176,6 @@ def _sigmoid(scores: Vectors) -> Vectors:
 
 def _curvature(scores: Vectors) -> Vectors:
     """``tanh(s / 2) / 2 s``: the curvature of the quadratic that touches ``ln(1 + exp(s))`` at s from above."""
-    half = np.maximum(np.float32(0.5) * np.abs(scores), np.float32(1e-3))
+    half = np.asarray(np.maximum(np.float32(0.5) * np.abs(scores), np.float32(1e-3)), dtype=np.float32)
     result: Vectors = np.float32(0.25) * np.tanh(half) / half
     return result
