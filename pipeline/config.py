@@ -7,6 +7,7 @@ key's path. Relative paths start at the working directory; ``${NAME}`` in any st
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import re
 import tomllib
@@ -378,27 +379,35 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     """
     file = Path(path)
     try:
-        text = file.read_bytes().decode("utf-8")
+        content = file.read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"configuration not found: {file}", hint="Give the path of a TOML file.") from None
     except IsADirectoryError:
         raise ConfigError(f"{file}: expected a TOML file, got a folder") from None
+    return _load(str(file), content, tuple(overrides), tuple(sorted(os.environ.items())))
+
+
+@functools.lru_cache(maxsize=64)
+def _load(file: str, content: bytes, overrides: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> Config:
+    """Validate the content of a file; Luigi's tasks ask for the same one many times."""
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{file}: expected UTF-8, got byte {error.object[error.start]:#04x} at {error.start}"
         ) from None
-    try:
-        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
     for override in overrides:
         _apply_override(document, override)
-    return parse_config(document, source=str(file))
+    return parse_config(document, environment=dict(environment), source=file)
 
 
-def parse_config(document: Mapping[str, Any], *, source: str = "configuration") -> Config:
+def parse_config(
+    document: Mapping[str, Any], *, environment: Mapping[str, str] = os.environ, source: str = "configuration"
+) -> Config:
     """Validate a configuration that is already a mapping; see :func:`load_config`."""
-    expanded = _expand_variables(document, ())
+    expanded = _expand_variables(document, (), environment)
     try:
         return Config.model_validate(expanded)
     except ValidationError as error:
@@ -425,21 +434,19 @@ def _describe(error: ValidationError, prefix: str = "") -> list[str]:
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _expand_variables(value: Any, path: tuple[str, ...]) -> Any:
+def _expand_variables(value: Any, path: tuple[str, ...], environment: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
-        return {key: _expand_variables(item, (*path, str(key))) for key, item in value.items()}
+        return {key: _expand_variables(item, (*path, str(key)), environment) for key, item in value.items()}
     if isinstance(value, list):
-        return [_expand_variables(item, (*path, str(position))) for position, item in enumerate(value)]
+        return [_expand_variables(item, (*path, str(place)), environment) for place, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
         name = match[1]
-        if name not in os.environ:
-            raise ConfigError(
-                f"{'.'.join(path)}: environment variable {name} is not set", hint=f"Set it: export {name}=..."
-            )
-        return os.environ[name]
+        if name not in environment:
+            raise ConfigError(f"{'.'.join(path)}: environment variable {name} is not set", hint=f"export {name}=...")
+        return environment[name]
 
     return _VARIABLE.sub(replace, value)
 

@@ -1,0 +1,177 @@
+"""The command ``cfpipe``."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import luigi
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import summary
+from pipeline.config import Config, load_config
+from pipeline.errors import PipelineError
+from pipeline.lock import RootLock
+from pipeline.lookup import Neighbor, Run, open_run
+from pipeline.plan import check_inputs, plan
+from pipeline.reporting import FailureLog
+from pipeline.store import Store
+from pipeline.tasks import PublishRun
+
+app = typer.Typer(
+    help="Interactions in, recommendation tables out: exact neighbours, scheduled by Luigi.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="The TOML configuration.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a setting; the value is TOML. Repeatable."),
+]
+RunDate = Annotated[
+    datetime.datetime | None,
+    typer.Option("--date", formats=["%Y-%m-%d"], help="Date of the run; by default run.date, else today (UTC)."),
+]
+Count = Annotated[int, typer.Option("-k", min=1, help="How many, at most.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def run(
+    config: ConfigPath,
+    date: RunDate = None,
+    overrides: Overrides = None,
+    workers: Annotated[int, typer.Option(min=1, help="Luigi's worker processes.")] = 1,
+    scheduler_url: Annotated[
+        str | None, typer.Option(help="URL of a luigid; without it, a scheduler of the run's own.")
+    ] = None,
+) -> None:
+    """Run the pipeline and publish its tables."""
+    settings = load_config(config, overrides or ())
+    task = _task(config, settings, date, overrides)
+    check_inputs(task)
+    lock = RootLock(Path(settings.run.root))
+    if lock.acquire():
+        task.store.sweep()
+    try:
+        already_published = task.complete()
+        _build(task, workers, scheduler_url)
+    finally:
+        lock.release()
+    summary.print_run(Console(), open_run(settings.run.root), task.date, already_published=already_published)
+
+
+@app.command(name="plan")
+def plan_command(
+    config: ConfigPath, date: RunDate = None, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
+    """Say what a run would do, and the memory it would take, and do nothing."""
+    task = _task(config, load_config(config, overrides or ()), date, overrides)
+    steps = plan(task)
+    if as_json:
+        _print_json({"date": task.date.isoformat(), "steps": [asdict(step) for step in steps]})
+    else:
+        summary.print_plan(Console(), steps, task)
+
+
+@app.command()
+def similar(
+    config: ConfigPath,
+    entity: Annotated[str, typer.Argument(help="An entity type, such as artist.", show_default=False)],
+    query: Annotated[str, typer.Argument(metavar="NAME", help="Name or id.", show_default=False)],
+    k: Count = 10,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what is nearest to an entity, in the published run."""
+    neighbors = _open(config, overrides).similar(entity, query, k)
+    _print_neighbors(neighbors, f"{entity} similar to {query}", as_json)
+
+
+@app.command()
+def recommend(
+    config: ConfigPath,
+    user: Annotated[str, typer.Argument(help="Name or id of a user.", show_default=False)],
+    k: Count = 10,
+    entity: Annotated[str | None, typer.Option(help="What to recommend; the items by default.")] = None,
+    seen: Annotated[bool, typer.Option("--seen", help="Keep what the user has interacted with.")] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print recommendations for a user, in the published run."""
+    neighbors = _open(config, overrides).recommend(user, k, entity=entity, exclude_seen=not seen)
+    _print_neighbors(neighbors, f"recommended to user {user}", as_json)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: exits with 0, or with the exit code of the error (see :mod:`pipeline.errors`)."""
+    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except PipelineError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    sys.exit(code)
+
+
+def _task(config: str, settings: Config, date: datetime.datetime | None, overrides: list[str] | None) -> PublishRun:
+    today = datetime.datetime.now(datetime.UTC).date()
+    day = date.date() if date is not None else settings.run.date or today
+    return PublishRun(date=day, config=config, overrides=tuple(overrides or ()))
+
+
+def _build(task: PublishRun, workers: int, scheduler_url: str | None) -> None:
+    """Let Luigi run a task, and raise the error of the first step that failed."""
+    logging.getLogger("luigi-interface").setLevel(logging.CRITICAL)
+    scheduler: dict[str, Any] = {"scheduler_url": scheduler_url} if scheduler_url else {"local_scheduler": True}
+    with FailureLog() as failures:
+        result = luigi.build([task], workers=workers, detailed_summary=True, no_configure_logging=True, **scheduler)
+        errors = failures.errors()
+    if errors:
+        step, error = errors[0]
+        if isinstance(error, PipelineError):
+            raise error
+        raise RuntimeError(f"{step} failed") from error
+    if not result.scheduling_succeeded:
+        raise PipelineError(f"Luigi did not complete the run: {result.one_line_summary}")
+
+
+def _open(config: str, overrides: list[str] | None) -> Run:
+    return open_run(Store(Path(load_config(config, overrides or ()).run.root)).root)
+
+
+def _print_neighbors(neighbors: list[Neighbor], title: str, as_json: bool) -> None:
+    if as_json:
+        _print_json([asdict(neighbor) for neighbor in neighbors])
+        return
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("name")
+    table.add_column("id", justify="right")
+    for neighbor in neighbors:
+        table.add_row(str(neighbor.rank), f"{neighbor.score:.4f}", summary.plain(neighbor.name), str(neighbor.id))
+    Console().print(table)
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, ensure_ascii=False, indent=2))

@@ -1,0 +1,187 @@
+"""What a root holds and how it gets there: fingerprints, publishing by rename, runs and ``current.json``.
+
+Every step writes to a path that carries its fingerprint, under a temporary name that is synced and renamed at the end;
+what stands under a final name is therefore complete, and never changes. ``current.json`` names the published run.
+Paths stay behind this module, so that another kind of storage can take its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import StoreError
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterator, Mapping
+
+#: Version of ``current.json`` and of the run markers.
+RUN_SCHEMA_VERSION = 1
+
+_TEMPORARY_PREFIX = ".tmp-"
+
+
+def fingerprint(content: Any) -> str:
+    """Short digest of anything JSON can say; equal content, in any order of keys, gives equal digests."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def publish_folder(final: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``final``; when the block ends well, sync it and rename it to ``final``."""
+    temporary = _temporary_beside(final)
+    try:
+        with _clear_errors(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+        yield temporary
+        with _clear_errors(final):
+            _sync_tree(temporary)
+            _rename_folder(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def publish_json(final: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file under a temporary name, sync it and rename it to ``final``."""
+    temporary = _temporary_beside(final)
+    with _clear_errors(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(json_text(content), encoding="utf-8")
+            _sync(temporary)
+            temporary.replace(final)
+            _sync(final.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """The one way JSON files are written: for people to read, and for equal content the same bytes."""
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that a step has published."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StoreError(f"{path}: expected JSON: {error}", hint="It was altered after it was published.") from None
+    if not isinstance(content, dict):
+        raise StoreError(f"{path}: expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+@dataclass(frozen=True)
+class Store:
+    """The root of a pipeline's runs."""
+
+    root: Path
+
+    def path(self, *parts: str) -> Path:
+        """A path under the root."""
+        return self.root.joinpath(*parts)
+
+    def relative(self, path: Path) -> str:
+        """A path as it is named in ``current.json``: relative to the root, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+    def current(self) -> dict[str, Any] | None:
+        """The published run, or None before the first."""
+        path = self.root / "current.json"
+        return read_json(path) if path.exists() else None
+
+    def marker(self, date: datetime.date, run: str) -> Path:
+        """Path of the marker of a published run."""
+        return self.path("runs", date.isoformat(), f"{run}.json")
+
+    def is_published(self, date: datetime.date, run: str) -> bool:
+        """Whether a run is published and nothing is left to do for it.
+
+        A run that another one of the same date has taken the place of, say because a setting was changed and changed
+        back, is not; one that a later date's run or a rollback has taken the place of is.
+        """
+        if not self.marker(date, run).exists():
+            return False
+        current = self.current()
+        return current is not None and (current["run"] == run or not self._moves_to(date, current))
+
+    def publish(self, date: datetime.date, run: str, content: Mapping[str, Any]) -> None:
+        """Move ``current.json`` to a run, unless a later date's is published, then mark the run as published.
+
+        The order matters: a run killed between the two is published again, to the same bytes.
+        """
+        content = {**content, "schema_version": RUN_SCHEMA_VERSION, "run": run, "date": date.isoformat()}
+        current = self.current()
+        if current is None or current["run"] == run or self._moves_to(date, current):
+            publish_json(self.root / "current.json", content)
+        publish_json(self.marker(date, run), content)
+
+    def previous(self, date: datetime.date, run: str) -> dict[str, Any] | None:
+        """The run that this one follows: the published one if its date is no later, else the latest before the date."""
+        current = self.current()
+        if current is not None and current["run"] != run and current["date"] <= date.isoformat():
+            return current
+        earlier = [path for path in self.path("runs").glob("*/*.json") if path.parent.name < date.isoformat()]
+        return read_json(max(earlier)) if earlier else None
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half written. Only for who holds the root's lock."""
+        for leftover in self.root.rglob(f"{_TEMPORARY_PREFIX}*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+    @staticmethod
+    def _moves_to(date: datetime.date, current: Mapping[str, Any]) -> bool:
+        return not current.get("rolled_back", False) and current["date"] <= date.isoformat()
+
+
+def _temporary_beside(final: Path) -> Path:
+    return final.with_name(f"{_TEMPORARY_PREFIX}{os.getpid()}-{final.name}")
+
+
+def _rename_folder(temporary: Path, final: Path) -> None:
+    try:
+        temporary.rename(final)
+    except OSError:
+        # Fingerprints make equal paths equal content: if another process was first, its folder serves.
+        if not final.is_dir():
+            raise
+    _sync(final.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(parent, name))
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about a path into the pipeline's error."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {error.filename or path}: {error.strerror}",
+            hint="Check run.root: it must be a writable folder.",
+        ) from error

@@ -1,0 +1,98 @@
+"""What a person sees at the end of a run, or of a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.config import USER
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from pipeline.lookup import Run
+    from pipeline.plan import PlannedStep
+    from pipeline.tasks import PublishRun
+
+#: Look-ups that are shown, and how many neighbours of each.
+_LOOKUPS = 4
+_NEIGHBORS = 4
+_METRICS = ("recall", "ndcg", "map", "mrr", "hit_rate")
+
+
+def plain(text: str) -> Text:
+    """Text from data, which is no markup and has no control characters."""
+    return Text("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
+
+
+def print_run(console: Console, run: Run, date: datetime.date, *, already_published: bool) -> None:
+    """Print where the tables are, how good they are, and a few look-ups."""
+    state = "was published already; nothing to do" if already_published else "is published"
+    console.print(f"\n[bold]The run of {date} {state}.[/bold]")
+    if run.date != date.isoformat():
+        console.print(f"current.json stays at the later run of {run.date}, shown here.")
+    console.print(_tables(run))
+    console.print(_quality(run))
+    console.print(_lookups(run))
+
+
+def print_plan(console: Console, steps: Sequence[PlannedStep], task: PublishRun) -> None:
+    """Print the steps of a run, and what each would take."""
+    table = Table(title=f"run of {task.date}", title_justify="left", box=None)
+    table.add_column("step")
+    table.add_column("state")
+    table.add_column("memory, about", justify="right")
+    for step in steps:
+        memory = "" if step.done else f"{step.memory_bytes / 2**20:,.0f} MiB"
+        table.add_row(step.name, "done" if step.done else "would run", memory)
+    console.print(table)
+    todo = [step for step in steps if not step.done]
+    peak = max((step.memory_bytes for step in todo), default=0)
+    console.print(f"{len(todo)} of {len(steps)} steps would run; peak memory about {peak / 2**20:,.0f} MiB.")
+
+
+def _tables(run: Run) -> Table:
+    table = Table(title="Tables", title_justify="left", box=None)
+    table.add_column("name")
+    table.add_column("rows", justify="right")
+    table.add_column("folder", overflow="fold")
+    for name, folder in run.tables.items():
+        table.add_row(name, f"{run.manifest(name)['rows']:,}", str(folder))
+    return table
+
+
+def _quality(run: Run) -> Table:
+    evaluation = run.evaluation
+    users = evaluation["users"]
+    table = Table(title=f"Quality on the hold-out, {users:,} users", title_justify="left", box=None)
+    for column in ("metric", "model", "popularity", "ratio"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    cutoff = min((key.partition("@")[2] for key in evaluation["model"]), key=lambda k: abs(int(k or 0) - 20))
+    for metric in _METRICS:
+        key = f"{metric}@{cutoff}"
+        model, popularity = evaluation["model"][key], evaluation["popularity"][key]
+        ratio = f"{model / popularity:.2f} x" if popularity else ""
+        table.add_row(key, f"{model:.4f}", f"{popularity:.4f}", ratio)
+    return table
+
+
+def _lookups(run: Run) -> Table:
+    """Neighbours of the best-known entities of the type that says most to a person: an attribute, if there is one."""
+    item = run.content["item_entity"]
+    entity = next((name for name in run.entities if name not in (USER, item)), item)
+    vocabulary = run.encoded.vocabulary(entity)
+    listeners = np.bincount(run.encoded.entity_items(entity).indices, minlength=len(vocabulary))
+    table = Table(title=f"Similar {entity}s, for example", title_justify="left", box=None)
+    table.add_column(entity)
+    table.add_column("nearest, with cosines", overflow="fold")
+    for row in np.argsort(-listeners, kind="stable")[:_LOOKUPS].tolist():
+        neighbors = run.similar(entity, vocabulary.id(row), _NEIGHBORS)
+        shown = Text(", ").join(plain(f"{neighbor.name} {neighbor.score:.2f}") for neighbor in neighbors)
+        table.add_row(plain(vocabulary.name(row)), shown)
+    return table

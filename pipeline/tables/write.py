@@ -1,0 +1,264 @@
+"""A table on disk: a folder of Parquet files, a manifest and ``_SUCCESS``, written as the rows are computed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import DataError
+from pipeline.progress import Progress, no_progress
+from pipeline.store import json_text
+from pipeline.tables.neighbors import Lists, NeighborRecall, neighbor_lists
+from pipeline.tables.rules import excluded_rows, source_rows
+from pipeline.tables.schema import TABLE_SCHEMA_VERSION, file_metadata, key_column, table_schema
+
+if TYPE_CHECKING:
+    import datetime
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    import annlib
+    from pipeline.config import TableSettings
+    from pipeline.data.encode import Encoded
+
+#: Rows of a row group: written whenever twice as many are at hand, so that only a small table has smaller ones.
+ROW_GROUP_ROWS = 500_000
+#: Rows of a file, about; another part is begun beyond.
+PART_ROWS = 20 * ROW_GROUP_ROWS
+#: Lists checked against the oracle, at most.
+RECALL_SAMPLE = 100
+
+
+@dataclass
+class TableWriter:
+    """Writes lists of neighbours as Parquet files of bounded row groups; a context manager.
+
+    Attributes
+    ----------
+    folder
+        Where ``part-00000.parquet`` and so on go.
+    rows, sources, short_lists
+        Counts of what was written: rows, sources with at least one row, lists shorter than asked for.
+    """
+
+    folder: Path
+    schema: pa.Schema
+    source_ids: pa.Array
+    target_ids: pa.Array
+    k: int
+    row_group_rows: int = ROW_GROUP_ROWS
+    part_rows: int = PART_ROWS
+    rows: int = 0
+    sources: int = 0
+    short_lists: int = 0
+    parts: list[Path] = field(default_factory=list)
+    _pending: list[pa.RecordBatch] = field(default_factory=list)
+    _pending_rows: int = 0
+    _file: pq.ParquetWriter | None = None
+    _file_rows: int = 0
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._flush(everything=True)
+            if not self.parts:
+                self._open_part()  # a table without rows is a file without rows, with the columns it would have
+        self._close_part()
+
+    def add(self, lists: Lists) -> None:
+        """Append the rows of some lists; sources must come in ascending order."""
+        batch = self._rows_of(lists)
+        self._pending.append(batch)
+        self._pending_rows += batch.num_rows
+        self.rows += batch.num_rows
+        if self._pending_rows >= 2 * self.row_group_rows:
+            self._flush(everything=False)
+
+    def _rows_of(self, lists: Lists) -> pa.RecordBatch:
+        valid = lists.target_rows >= 0
+        lengths = valid.sum(axis=1)
+        self.sources += int(np.count_nonzero(lengths))
+        self.short_lists += int(np.count_nonzero(lengths < self.k))
+        n = int(lengths.sum())
+        ranks = np.broadcast_to(np.arange(1, valid.shape[1] + 1, dtype=np.int32), valid.shape)
+        return pa.RecordBatch.from_arrays(
+            [
+                self.source_ids.take(pa.array(np.repeat(lists.source_rows, lengths))),
+                self.target_ids.take(pa.array(lists.target_rows[valid])),
+                pa.array(lists.scores[valid]),
+                pa.array(ranks[valid]),
+                pa.nulls(n, pa.float32()),
+                pa.nulls(n, pa.string()),
+            ],
+            schema=self.schema,
+        )
+
+    def _flush(self, *, everything: bool) -> None:
+        table = pa.Table.from_batches(self._pending, schema=self.schema)
+        while table.num_rows >= 2 * self.row_group_rows:
+            self._write_group(table.slice(0, self.row_group_rows))
+            table = table.slice(self.row_group_rows)
+        if everything and table.num_rows:
+            self._write_group(table)
+            table = table.slice(table.num_rows)
+        self._pending = table.to_batches()
+        self._pending_rows = table.num_rows
+
+    def _write_group(self, group: pa.Table) -> None:
+        if self._file is not None and self._file_rows + group.num_rows > self.part_rows:
+            self._close_part()
+        if self._file is None:
+            self._open_part()
+        assert self._file is not None  # noqa: S101 - for the type checker
+        self._file.write_table(group, row_group_size=group.num_rows)
+        self._file_rows += group.num_rows
+
+    def _open_part(self) -> None:
+        path = self.folder / f"part-{len(self.parts):05d}.parquet"
+        self.parts.append(path)
+        self._file_rows = 0
+        self._file = pq.ParquetWriter(
+            path,
+            self.schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[self.schema.names[0], "item_id", "rank"],
+            column_encoding={"score": "BYTE_STREAM_SPLIT"},
+        )
+
+    def _close_part(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def write_table(
+    folder: Path,
+    settings: TableSettings,
+    encoded: Encoded,
+    index: annlib.Index,
+    vectors: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    *,
+    date: datetime.date,
+    seed: int,
+    fingerprints: dict[str, str],
+    num_threads: int = 0,
+    progress: Progress = no_progress,
+) -> None:
+    """Compute a table and write it into an existing, empty folder.
+
+    Parameters
+    ----------
+    folder
+        Receives the parts, ``manifest.json`` and, last, ``_SUCCESS``.
+    settings
+        The table.
+    encoded
+        The vocabularies, and what each user has interacted with.
+    index
+        Index of the target entities under the table's metric, its rows those of the vocabulary.
+    vectors, targets
+        float32, shapes ``(n_sources, d)`` and ``(n_targets, d)``; may be memory-mapped.
+    date
+        Date of the run, which active users are counted back from.
+    seed
+        Seed of the run, for the record.
+    fingerprints
+        Of this step (``table``) and of what it was made from.
+
+    Raises
+    ------
+    DataError
+        If a rule of the table leaves no source at all.
+    """
+    started = time.perf_counter()
+    metric = settings.effective_metric
+    source_vocabulary, target_vocabulary = encoded.vocabulary(settings.source), encoded.vocabulary(settings.target)
+    parameters: dict[str, Any] = {
+        "table": settings.name,
+        "from": settings.source,
+        "to": settings.target,
+        "k": settings.k,
+        "metric": metric,
+        "score_type": metric,
+        "exclude_seen": settings.excludes_seen,
+        "seed": seed,
+    }
+    schema = table_schema(settings, source_vocabulary.ids.type, target_vocabulary.ids.type)
+    schema = schema.with_metadata(file_metadata(parameters, fingerprints["table"]))
+    wanted = source_rows(settings, encoded, date)
+    exclude = excluded_rows(settings, encoded)
+    recall = NeighborRecall(wanted, RECALL_SAMPLE)
+
+    with TableWriter(folder, schema, source_vocabulary.ids, target_vocabulary.ids, settings.k) as writer:
+        done = 0
+        for lists in neighbor_lists(index, vectors, wanted, k=settings.k, exclude=exclude, num_threads=num_threads):
+            writer.add(lists)
+            recall.add(lists)
+            done += len(lists.source_rows)
+            progress(0.95 * done / len(wanted), f"{done:,} of {len(wanted):,} lists, {writer.rows:,} rows")
+    progress(0.95, "measuring neighbour recall")
+    neighbor_recall = recall.measure(targets, vectors, metric, k=settings.k, exclude=exclude)
+
+    manifest = {
+        "schema_version": TABLE_SCHEMA_VERSION,
+        "parameters": parameters,
+        "columns": {column.name: str(column.type) for column in schema},
+        "seed": seed,
+        "fingerprints": fingerprints,
+        "inputs": encoded.stats,
+        "rows": writer.rows,
+        "sources": {
+            "wanted": len(wanted),
+            "with_rows": writer.sources,
+            "without_rows": len(wanted) - writer.sources,
+            "short_lists": writer.short_lists,
+        },
+        "targets": len(target_vocabulary),
+        "neighbor_recall": neighbor_recall,
+        "files": [_describe(part) for part in writer.parts],
+        "timing": {"seconds": round(time.perf_counter() - started, 3)},
+    }
+    (folder / "manifest.json").write_text(json_text(manifest), encoding="utf-8")
+    (folder / "_SUCCESS").touch()
+
+
+def check_table(folder: Path, manifest: dict[str, Any]) -> None:
+    """Check a table's files against the sizes and checksums its manifest gives.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or altered.
+    """
+    for expected in manifest["files"]:
+        path = folder / expected["name"]
+        if not path.exists() or _describe(path) != expected:
+            raise DataError(f"{path}: not the file its manifest describes: missing or altered")
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "name": path.name,
+        "rows": pq.read_metadata(path).num_rows,
+        "bytes": path.stat().st_size,
+        "sha256": digest,
+    }
+
+
+__all__ = ["TableWriter", "check_table", "key_column", "write_table"]

@@ -1,0 +1,613 @@
+"""The Luigi graph: which step needs which, where its output goes, and nothing else.
+
+Each task has one output, whose path carries the task's fingerprint: its settings, the version of its step, and the
+fingerprints of what it requires, down to the names, sizes and times of the input files. Equal fingerprints mean equal
+output, so what stands is never made again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import luigi
+import numpy as np
+
+import annlib
+from pipeline.config import USER, Config, load_config
+from pipeline.data.encode import Encoded, encode
+from pipeline.data.sources import open_source
+from pipeline.data.split import Split, split
+from pipeline.errors import PipelineError
+from pipeline.evaluation.check import check_run
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.factors.base import Factors, effective_threads, find_factorizer
+from pipeline.factors.weighting import Weighting
+from pipeline.lock import RootLock
+from pipeline.reporting import FailureLog, StepReporter
+from pipeline.store import Store, fingerprint, publish_folder, publish_json
+from pipeline.tables.schema import TABLE_SCHEMA_VERSION
+from pipeline.tables.write import write_table
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+    from scipy.sparse import csr_matrix
+
+    from pipeline.data.sources import FileStamp
+    from pipeline.factors.base import Factorizer, FactorizerSettings
+    from pipeline.progress import Progress
+
+#: How long a fingerprint stands before the input files are looked at again: Luigi asks for the same ones many times.
+_FINGERPRINT_SECONDS: Final = 1.0
+
+TaskT = TypeVar("TaskT", bound="PipelineTask")
+
+
+class PipelineTask(luigi.Task):
+    """What every task has: the date first, where ``RangeDaily`` puts it, and the configuration."""
+
+    task_namespace = "cfpipe"
+
+    #: Version of what the step writes; raised by whoever changes it, so that nothing older is taken for it.
+    version = 1
+
+    date = luigi.DateParameter(description="date of the run: events after it are never read")
+    config = luigi.Parameter(positional=False, description="path of the TOML configuration")
+    overrides = luigi.ListParameter(
+        positional=False, default=(), description='settings that replace those of the file: ["section.key=value"]'
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A bad configuration is an error here, where the task is made, not later in the middle of a schedule.
+        load_config(self.config, self.overrides)
+
+    @property
+    def settings(self) -> Config:
+        """The validated configuration."""
+        return load_config(self.config, self.overrides)
+
+    @property
+    def store(self) -> Store:
+        """Where the runs of this configuration are."""
+        return Store(Path(self.settings.run.root))
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all that decides the content of the output."""
+        return _fingerprints.of(self)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The tasks whose output this one reads, by the part they play."""
+        return {}
+
+    @abstractmethod
+    def ingredients(self) -> dict[str, Any]:
+        """What decides the output beside the tasks this one requires, as JSON can say it."""
+
+    def other(self, task: type[TaskT], **parameters: Any) -> TaskT:
+        """Another task of the same run."""
+        return task(date=self.date, config=self.config, overrides=self.overrides, **parameters)
+
+
+class InputFiles(luigi.Target):
+    """Files that come from outside: there, or not."""
+
+    def __init__(self, path: str, stamps: list[FileStamp]) -> None:
+        self.path = path
+        self._stamps = stamps
+
+    def exists(self) -> bool:
+        """Whether at least one file is there."""
+        return bool(self._stamps)
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class InputTask(PipelineTask, luigi.ExternalTask):
+    """Files that come from outside."""
+
+    @abstractmethod
+    def sources(self) -> list[Any]:
+        """The settings of the files, each with a path and a format."""
+
+    def ingredients(self) -> dict[str, Any]:
+        """Relative path, size and time of every file."""
+        return {"files": [[list(stamp) for stamp in target._stamps] for target in self.output()]}
+
+    def output(self) -> list[InputFiles]:
+        """A target for each path; never raises where there is no file."""
+        return [
+            InputFiles(settings.path, open_source(settings, date=self.date).stamps()) for settings in self.sources()
+        ]
+
+
+class Interactions(InputTask):
+    """The interactions."""
+
+    def sources(self) -> list[Any]:
+        """The one of ``[interactions]``."""
+        return [self.settings.interactions]
+
+
+class EntityFiles(InputTask):
+    """The map and the names of an entity type."""
+
+    entity = luigi.Parameter(positional=False)
+
+    def sources(self) -> list[Any]:
+        """Those of ``[entities.NAME]``."""
+        settings = self.settings.entities[self.entity]
+        return [source for source in (settings.map, settings.names) if source is not None]
+
+
+class UserList(InputTask):
+    """The users a table is made for."""
+
+    table = luigi.Parameter(positional=False)
+
+    def sources(self) -> list[Any]:
+        """The one of the table's ``users``."""
+        users = self.settings.table(self.table).users
+        return [] if users is None else [users]
+
+
+class StepTask(PipelineTask):
+    """A task that makes something: holds the root while it runs, and says how far it is."""
+
+    def run(self) -> None:
+        """Make the output; Luigi calls this."""
+        if RootLock(self.store.root).acquire():
+            self.store.sweep()
+        with StepReporter(self) as report:
+            self.make(report)
+
+    @abstractmethod
+    def make(self, report: Progress) -> None:
+        """Make the output and publish it under its final name."""
+
+    def folder(self, *parts: str) -> luigi.LocalTarget:
+        """A folder of this task's own under the root."""
+        return luigi.LocalTarget(str(self.store.path(*parts, self.fingerprint)))
+
+    def on_failure(self, exception: BaseException) -> str:
+        """What Luigi shows of an error: the message alone where the pipeline raised it on purpose."""
+        FailureLog.remember(self, exception)
+        return str(exception) if isinstance(exception, PipelineError) else str(super().on_failure(exception))
+
+
+class EncodeInteractions(StepTask):
+    """Interactions to a sparse matrix, vocabularies, attributes and names."""
+
+    def requires(self) -> Mapping[str, InputTask]:
+        """All files that are read."""
+        entities = self.settings.entities.items()
+        with_files = [name for name, entity in entities if entity.map is not None or entity.names is not None]
+        return {
+            "interactions": self.other(Interactions),
+            **{f"entities.{name}": self.other(EntityFiles, entity=name) for name in with_files},
+        }
+
+    def ingredients(self) -> dict[str, Any]:
+        """How the files are read; the date only where it can change what is read."""
+        settings = self.settings
+        return {
+            "interactions": _without_paths(settings.interactions),
+            "entities": {name: _without_paths(entity) for name, entity in settings.entities.items()},
+            "date": self.date.isoformat() if settings.depends_on_date else None,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder that :class:`~pipeline.data.encode.Encoded` opens."""
+        return self.folder("encoded")
+
+    def make(self, report: Progress) -> None:
+        """Encode."""
+        with publish_folder(Path(self.output().path)) as folder:
+            encode(self.settings, self.date, folder, report)
+
+    def open(self) -> Encoded:
+        """The output."""
+        return Encoded.open(Path(self.output().path))
+
+
+class SplitInteractions(StepTask):
+    """A training part and a hold-out of the interactions, for the evaluation."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions."""
+        return {"encoded": self.other(EncodeInteractions)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """How the hold-out is chosen."""
+        settings = self.settings
+        return {
+            "by_time": settings.uses_time_split,
+            "test_fraction": settings.evaluation.test_fraction,
+            "seed": settings.run.seed,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder that :class:`~pipeline.data.split.Split` opens."""
+        return self.folder("split")
+
+    def make(self, report: Progress) -> None:
+        """Split."""
+        settings = self.settings
+        with publish_folder(Path(self.output().path)) as folder:
+            split(
+                self.other(EncodeInteractions).open(),
+                settings.evaluation,
+                by_time=settings.uses_time_split,
+                seed=settings.run.seed,
+                folder=folder,
+            )
+
+    def open(self) -> Split:
+        """The output."""
+        return Split.open(Path(self.output().path))
+
+
+class FitFactors(StepTask):
+    """Latent vectors of users and items: of all interactions for the tables, of the training part for evaluation."""
+
+    split = luigi.ChoiceParameter(choices=["all", "train"], default="all", positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions, or their training part."""
+        return {"interactions": self.other(EncodeInteractions if self.split == "all" else SplitInteractions)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """The model and its version; the number of threads where it changes the bytes."""
+        settings = self.settings
+        factorizer = self.factorizer()
+        threads = effective_threads(settings.run.threads) if factorizer.threads_change_bytes else None
+        return {
+            "model": settings.factorize.model,
+            "settings": settings.factorize.settings.model_dump(mode="json"),
+            "weighting": settings.weighting.model_dump(mode="json"),
+            "versions": factorizer.versions(),
+            "seed": settings.run.seed,
+            "threads": threads,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder with ``user.npy`` and ``ITEM.npy``, float32, rows those of the vocabularies."""
+        return self.folder("factors")
+
+    def make(self, report: Progress) -> None:
+        """Weigh and factorize."""
+        settings = self.settings
+        user_items = self.user_items()
+        confidences = Weighting.fit(user_items, settings.weighting).transform(user_items)
+        factors = self.factorizer().fit(
+            confidences, seed=settings.run.seed, num_threads=settings.run.threads, progress=report
+        )
+        with publish_folder(Path(self.output().path)) as folder:
+            np.save(folder / f"{USER}.npy", factors.user_factors)
+            np.save(folder / f"{settings.item_entity}.npy", factors.item_factors)
+
+    def user_items(self) -> csr_matrix:
+        """The matrix that is factorized, before it is weighed."""
+        if self.split == "all":
+            return self.other(EncodeInteractions).open().user_items
+        return self.other(SplitInteractions).open().train
+
+    def factorizer(self) -> Factorizer[FactorizerSettings]:
+        """The configured model."""
+        settings = self.settings.factorize
+        return find_factorizer(settings.model)(settings.settings)
+
+    def vectors_path(self, entity: str) -> Path:
+        """File of an entity type's vectors."""
+        return Path(self.output().path, f"{entity}.npy")
+
+    def factors(self) -> Factors:
+        """The output, memory-mapped."""
+        return Factors(_map(self.vectors_path(USER)), _map(self.vectors_path(self.settings.item_entity)))
+
+
+class FoldInEntity(StepTask):
+    """Vectors of an attribute of the items, fitted with the users' held fixed: one space for all entity types."""
+
+    entity = luigi.Parameter(positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions and the factors of all of them."""
+        return {"encoded": self.other(EncodeInteractions), "factors": self.other(FitFactors)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """Which attribute."""
+        return {"entity": self.entity}
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder with ``ENTITY.npy``, float32, rows those of the vocabulary."""
+        return self.folder("factors")
+
+    def make(self, report: Progress) -> None:
+        """Fold in."""
+        settings = self.settings
+        encoded, fit = self.other(EncodeInteractions).open(), self.other(FitFactors)
+        weighting = Weighting.fit(encoded.user_items, settings.weighting)
+        confidences = weighting.transform_items(encoded.entity_items(self.entity))
+        vectors = fit.factorizer().fold_in_items(confidences, fit.factors(), num_threads=settings.run.threads)
+        with publish_folder(Path(self.output().path)) as folder:
+            np.save(folder / f"{self.entity}.npy", vectors)
+
+    def vectors_path(self, entity: str) -> Path:
+        """File of the entity type's vectors."""
+        return Path(self.output().path, f"{entity}.npy")
+
+
+class BuildIndex(StepTask):
+    """The nearest-neighbour index of an entity type under a metric."""
+
+    entity = luigi.Parameter(positional=False)
+    metric = luigi.ChoiceParameter(choices=["cosine", "inner_product"], positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The vectors, and the ids and names."""
+        return {"encoded": self.other(EncodeInteractions), "vectors": vectors_task(self, self.entity)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """What is indexed, and the version of the file."""
+        return {
+            "entity": self.entity,
+            "metric": self.metric,
+            "format": annlib.FORMAT_VERSION,
+            "seed": self.settings.run.seed,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A file that :meth:`annlib.Index.open` maps."""
+        return luigi.LocalTarget(str(self.store.path("indexes", self.fingerprint, f"{self.entity}.{self.metric}.ann")))
+
+    def make(self, report: Progress) -> None:
+        """Build."""
+        settings = self.settings
+        vocabulary = self.other(EncodeInteractions).open().vocabulary(self.entity)
+        path = Path(self.output().path)
+        with publish_folder(path.parent) as folder:
+            annlib.Index.build(
+                _map(vectors_task(self, self.entity).vectors_path(self.entity)),
+                metric=self.metric,
+                ids=vocabulary.ids.to_numpy(zero_copy_only=False),
+                names=vocabulary.all_names(),
+                path=folder / path.name,
+                seed=settings.run.seed,
+                num_threads=settings.run.threads,
+            )
+
+
+class WriteTable(StepTask):
+    """A table of neighbours, its neighbour recall measured before it gets its name."""
+
+    table = luigi.Parameter(positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The index of the targets, the vectors of the sources, and the list of users where there is one."""
+        table = self.settings.table(self.table)
+        tasks: dict[str, PipelineTask] = {
+            "encoded": self.other(EncodeInteractions),
+            "vectors": vectors_task(self, table.source),
+            "targets": vectors_task(self, table.target),
+            "index": self.index_task(),
+        }
+        if table.users is not None:
+            tasks["users"] = self.other(UserList, table=self.table)
+        return tasks
+
+    def ingredients(self) -> dict[str, Any]:
+        """The table's settings; the date only where active users are counted back from it."""
+        table = self.settings.table(self.table)
+        return {
+            "table": _without_paths(table),
+            "schema": TABLE_SCHEMA_VERSION,
+            "date": None if table.active_days is None else self.date.isoformat(),
+            "seed": self.settings.run.seed,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder of Parquet files, a manifest and ``_SUCCESS``."""
+        return self.folder("tables", self.table)
+
+    def make(self, report: Progress) -> None:
+        """Search and write."""
+        settings = self.settings
+        table = settings.table(self.table)
+        tasks = self.requires()
+        vectors, targets = vectors_task(self, table.source), vectors_task(self, table.target)
+        with (
+            annlib.Index.open(self.index_task().output().path) as index,
+            publish_folder(Path(self.output().path)) as folder,
+        ):
+            write_table(
+                folder,
+                table,
+                self.other(EncodeInteractions).open(),
+                index,
+                _map(vectors.vectors_path(table.source)),
+                _map(targets.vectors_path(table.target)),
+                date=self.date,
+                seed=settings.run.seed,
+                fingerprints={"table": self.fingerprint, **{name: task.fingerprint for name, task in tasks.items()}},
+                num_threads=settings.run.threads,
+                progress=report,
+            )
+
+    def index_task(self) -> BuildIndex:
+        """The index of the targets."""
+        table = self.settings.table(self.table)
+        return self.other(BuildIndex, entity=table.target, metric=table.effective_metric)
+
+
+class Evaluate(StepTask):
+    """Quality on the hold-out, of factors fitted on the training part alone, beside popularity's."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The split and the factors of its training part."""
+        return {"split": self.other(SplitInteractions), "factors": self.other(FitFactors, split="train")}
+
+    def ingredients(self) -> dict[str, Any]:
+        """What is measured."""
+        return {"cutoffs": list(self.settings.evaluation.cutoffs)}
+
+    def output(self) -> luigi.LocalTarget:
+        """A JSON file."""
+        return luigi.LocalTarget(str(self.store.path("evaluation", f"{self.fingerprint}.json")))
+
+    def make(self, report: Progress) -> None:
+        """Measure."""
+        settings = self.settings
+        parts = self.other(SplitInteractions).open()
+        started = time.perf_counter()
+        result = evaluate(
+            parts.train,
+            parts.test,
+            self.other(FitFactors, split="train").factors(),
+            settings.evaluation,
+            num_threads=settings.run.threads,
+            progress=report,
+        )
+        timing = {"seconds": round(time.perf_counter() - started, 3)}
+        publish_json(Path(self.output().path), {**result.to_json(), "split": parts.stats, "timing": timing})
+
+
+class CheckRun(StepTask):
+    """The sanity gates: a run that fails them is not published."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """Everything that is judged."""
+        tables = {f"tables.{table.name}": self.other(WriteTable, table=table.name) for table in self.settings.tables}
+        return {"evaluation": self.other(Evaluate), **tables}
+
+    def ingredients(self) -> dict[str, Any]:
+        """The limits."""
+        return {"gates": self.settings.gates.model_dump(mode="json")}
+
+    def output(self) -> luigi.LocalTarget:
+        """A JSON file with every gate, its limit and its value; made only if all are passed."""
+        return luigi.LocalTarget(str(self.store.path("checks", f"{self.fingerprint}.json")))
+
+    def make(self, report: Progress) -> None:
+        """Check."""
+        run = self.other(PublishRun)
+        gates = check_run(self.store, self.settings.gates, self.date, run.fingerprint, run.content())
+        publish_json(Path(self.output().path), {"gates": [gate.to_json() for gate in gates]})
+
+
+class PublishRun(StepTask):
+    """The whole pipeline: ``current.json`` names the run, for downstream systems to load."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """A checked run, and the indexes that look-ups use beside those of the tables."""
+        return {"check": self.other(CheckRun), **self.lookup_indexes()}
+
+    def ingredients(self) -> dict[str, Any]:
+        """Nothing that is not in what it requires, but the name people know the run by."""
+        return {"name": self.settings.run.name}
+
+    def output(self) -> luigi.LocalTarget:
+        """The marker of the run; ``current.json`` moves before it is written."""
+        return luigi.LocalTarget(str(self.store.marker(self.date, self.fingerprint)))
+
+    def complete(self) -> bool:
+        """Whether the run is published and no other of its date has taken its place."""
+        return self.store.is_published(self.date, self.fingerprint)
+
+    def make(self, report: Progress) -> None:
+        """Publish."""
+        self.store.publish(self.date, self.fingerprint, self.content())
+
+    def content(self) -> dict[str, Any]:
+        """What ``current.json`` says beside the run and its date; every path is relative to the root."""
+        settings = self.settings
+        tables = {table.name: self.other(WriteTable, table=table.name) for table in settings.tables}
+        indexes = {task.index_task() for task in tables.values()} | set(self.lookup_indexes().values())
+        return {
+            "name": settings.run.name,
+            "item_entity": settings.item_entity,
+            "tables": {name: self._relative(task) for name, task in tables.items()},
+            "indexes": {f"{task.entity}.{task.metric}": self._relative(task) for task in indexes},
+            "vectors": {
+                entity: self.store.relative(vectors_task(self, entity).vectors_path(entity))
+                for entity in settings.entities
+            },
+            "encoded": self._relative(self.other(EncodeInteractions)),
+            "evaluation": self._relative(self.other(Evaluate)),
+            "report": self._relative(self.other(Evaluate)),
+            "checks": self._relative(self.other(CheckRun)),
+        }
+
+    def lookup_indexes(self) -> dict[str, BuildIndex]:
+        """The indexes behind look-ups: similar entities of every type but users, and items for a user."""
+        settings = self.settings
+        wanted = [(entity, "cosine") for entity in settings.entities if entity != USER]
+        wanted.append((settings.item_entity, "inner_product"))
+        return {
+            f"index.{entity}.{metric}": self.other(BuildIndex, entity=entity, metric=metric)
+            for entity, metric in wanted
+        }
+
+    @classmethod
+    def bulk_complete(cls, dates: Iterable[datetime.date]) -> list[datetime.date]:
+        """The dates that are published, for ``RangeDaily``."""
+        return [date for date in dates if cls(date).complete()]
+
+    def _relative(self, task: StepTask) -> str:
+        return self.store.relative(Path(task.output().path))
+
+
+def vectors_task(task: PipelineTask, entity: str) -> FitFactors | FoldInEntity:
+    """The task that makes an entity type's vectors from all of the interactions."""
+    if entity in task.settings.attributes:
+        return task.other(FoldInEntity, entity=entity)
+    return task.other(FitFactors)
+
+
+def _map(path: Path) -> NDArray[np.float32]:
+    vectors: NDArray[np.float32] = np.load(path, mmap_mode="r")
+    return vectors
+
+
+def _without_paths(settings: BaseModel) -> dict[str, Any]:
+    """Settings as part of a fingerprint: where a file is does not matter, its name, size and time do."""
+
+    def strip(value: Any) -> Any:
+        return {key: strip(item) for key, item in value.items() if key != "path"} if isinstance(value, dict) else value
+
+    stripped: dict[str, Any] = strip(settings.model_dump(mode="json"))
+    return stripped
+
+
+class _Fingerprints:
+    """Fingerprints that were asked for a moment ago."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, Config, str]] = {}
+
+    def of(self, task: PipelineTask) -> str:
+        now = time.monotonic()
+        since, settings, digest = self._known.get(task.task_id, (-math.inf, None, ""))
+        if now - since > _FINGERPRINT_SECONDS or settings is not task.settings:
+            digest = self._compute(task)
+            self._known[task.task_id] = (now, task.settings, digest)
+        return digest
+
+    @staticmethod
+    def _compute(task: PipelineTask) -> str:
+        required = {name: other.fingerprint for name, other in task.requires().items()}
+        return fingerprint(
+            {"step": task.task_family, "version": task.version, "requires": required, **task.ingredients()}
+        )
+
+
+_fingerprints: Final = _Fingerprints()
