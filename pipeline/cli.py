@@ -6,11 +6,10 @@ import datetime
 import json
 import logging
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import luigi
 import typer
 from rich.console import Console
@@ -45,6 +44,22 @@ RunDate = Annotated[
 ]
 Count = Annotated[int, typer.Option("-k", min=1, help="How many, at most.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass
+class _Options:
+    debug: bool = False
+
+
+_options = _Options()
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show Luigi's log, and where errors come from.")] = False,
+) -> None:
+    _options.debug = debug
+    logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL)
 
 
 @app.command()
@@ -114,23 +129,15 @@ def recommend(
     _print_neighbors(neighbors, f"recommended to user {user}", as_json)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Entry point: exits with 0, or with the exit code of the error (see :mod:`pipeline.errors`)."""
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
-        code = 130
+        app()
     except PipelineError as error:
-        if debug:
+        if _options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    sys.exit(code)
+        sys.exit(error.exit_code)
 
 
 def _task(config: str, settings: Config, date: datetime.datetime | None, overrides: list[str] | None) -> PublishRun:
@@ -141,7 +148,6 @@ def _task(config: str, settings: Config, date: datetime.datetime | None, overrid
 
 def _build(task: PublishRun, workers: int, scheduler_url: str | None) -> None:
     """Let Luigi run a task, and raise the error of the first step that failed."""
-    logging.getLogger("luigi-interface").setLevel(logging.CRITICAL)
     scheduler: dict[str, Any] = {"scheduler_url": scheduler_url} if scheduler_url else {"local_scheduler": True}
     with FailureLog() as failures:
         result = luigi.build([task], workers=workers, detailed_summary=True, no_configure_logging=True, **scheduler)
