@@ -73,7 +73,11 @@ def checked(model: str, user_items: csr_matrix, fitted: Any) -> Factors:
     item_factors = np.ascontiguousarray(fitted.item_factors, dtype=np.float32)
     user_factors[np.diff(user_items.indptr) == 0] = 0.0
     item_factors[np.bincount(user_items.indices, minlength=user_items.shape[1]) == 0] = 0.0
-    return Factors(checked_vectors(model, user_factors), checked_vectors(model, item_factors))
+    factors = Factors(checked_vectors(model, user_factors), checked_vectors(model, item_factors))
+    largest = _largest_norm(user_factors) * _largest_norm(item_factors)
+    if largest > float(np.finfo(np.float32).max):
+        raise diverged(model, f"scores of up to {largest:.3g} leave the range of float32")
+    return factors
 
 
 def checked_vectors(model: str, vectors: Vectors) -> Vectors:
@@ -82,6 +86,10 @@ def checked_vectors(model: str, vectors: Vectors) -> Vectors:
         rows = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         raise diverged(model, f"{len(rows)} of {len(vectors)} vectors are not finite, the first in row {rows[0]}")
     return vectors
+
+
+def _largest_norm(vectors: Vectors) -> float:
+    return float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64).max()))
 
 
 def diverged(model: str, what: str) -> DataError:

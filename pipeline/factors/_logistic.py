@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -149,7 +150,7 @@ def _blocks(rows: csr_matrix) -> Iterator[slice]:
     """Consecutive rows of about equal work."""
     position = rows.indptr[:-1] + ROW_OVERHEAD * np.arange(rows.shape[0], dtype=np.int64)
     starts = np.flatnonzero(np.diff(position // BLOCK_ENTRIES, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], rows.shape[0]], strict=True):
+    for start, stop in pairwise([*starts, rows.shape[0]]):
         yield slice(int(start), int(stop))
 
 
