@@ -44,7 +44,9 @@ class Popularity:
         int64, shape ``(m, k)``: rows of items, padded with -1. Memory is of that shape and of ``seen``.
         """
         m = seen.shape[0]
-        ranked = csr_matrix((seen.data, self._position[seen.indices], seen.indptr.copy()), shape=seen.shape)
+        # Sorting is in place, and moves the data along: both are copies.
+        structure = (np.ones(seen.nnz, dtype=np.int8), self._position[seen.indices], seen.indptr.copy())
+        ranked = csr_matrix(structure, shape=seen.shape)
         ranked.sort_indices()
         # With its seen items at positions p_0 < p_1 < ... of the popularity order, a user has p_i - i unseen items
         # before p_i. So the unseen item number j, from 0, has stepped over those seen with p_i - i <= j.

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from pipeline.config import EvaluationSettings
+from pipeline.errors import DataError
+from pipeline.evaluation import evaluate as module
+from pipeline.evaluation.evaluate import Evaluation, evaluate
+from pipeline.factors.base import Factors
+from pipeline.progress import no_progress
+
+SETTINGS = EvaluationSettings(cutoffs=(3, 10))
+
+Split = tuple[csr_matrix, csr_matrix]
+
+
+def _evaluate(split: Split, factors: Factors, settings: EvaluationSettings = SETTINGS, **options: Any) -> Evaluation:
+    return evaluate(*split, factors, settings, **{"num_threads": 1, "progress": no_progress, **options})
+
+
+def test_matches_the_readable_twin(split: Split, factors: Factors, slow_metrics: Any) -> None:
+    train, test = (matrix.toarray() for matrix in split)
+    result = _evaluate(split, factors)
+    known = train.any(axis=0)
+    users = [u for u in range(len(train)) if train[u].any() and test[u].any()]
+    assert result.users == len(users)
+    assert result.users_without_test == sum(1 for u in range(len(train)) if train[u].any() and not test[u].any())
+    assert result.users_without_train == sum(1 for u in range(len(train)) if test[u].any() and not train[u].any())
+    assert result.items == known.sum()
+    assert result.cold_items == 2
+    assert result.test_pairs == test[users].sum()
+    assert result.test_pairs_of_cold_items == test[users][:, ~known].sum() > 0
+
+    scores = factors.user_factors.astype(np.float64) @ factors.item_factors.astype(np.float64).T
+    by_popularity = np.broadcast_to(np.count_nonzero(train, axis=0).astype(np.float64), train.shape)
+    for measured, ranking in ((result.model, scores), (result.popularity, by_popularity)):
+        lists = {}
+        for user in users:
+            candidates = np.flatnonzero(known & (train[user] == 0))
+            lists[user] = candidates[np.argsort(-ranking[user][candidates], kind="stable")].tolist()
+        for k in SETTINGS.cutoffs:
+            expected = [slow_metrics(lists[user], set(np.flatnonzero(test[user]).tolist()), k) for user in users]
+            for name in expected[0]:
+                assert measured[name] == pytest.approx(np.mean([one[name] for one in expected])), name
+            top = [item for user in users for item in lists[user][:k]]
+            popularity = np.count_nonzero(train, axis=0) / train.any(axis=1).sum()
+            assert measured[f"coverage@{k}"] == pytest.approx(len(set(top)) / known.sum())
+            assert measured[f"novelty@{k}"] == pytest.approx(np.mean(-np.log2(popularity[top])))
+
+
+def test_batches_and_threads_change_nothing(split: Split, factors: Factors, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _evaluate(split, factors)
+    assert _evaluate(split, factors, num_threads=2) == whole
+    monkeypatch.setattr(module, "BATCH_USERS", 7)
+    batched = _evaluate(split, factors)
+    assert batched.model == pytest.approx(whole.model, rel=1e-12)
+    assert batched.popularity == pytest.approx(whole.popularity, rel=1e-12)
+
+
+def test_a_cutoff_beyond_the_catalogue(split: Split, factors: Factors) -> None:
+    result = _evaluate(split, factors, EvaluationSettings(cutoffs=(1000,)))
+    assert result.model["recall@1000"] == pytest.approx(result.popularity["recall@1000"])
+    assert result.model["coverage@1000"] == 1.0
+
+
+def test_survives_json(split: Split, factors: Factors) -> None:
+    result = _evaluate(split, factors)
+    assert Evaluation.from_json(json.loads(json.dumps(result.to_json(), allow_nan=False))) == result
+
+
+def test_reports_progress(split: Split, factors: Factors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH_USERS", 50)
+    reports: list[float] = []
+    _evaluate(split, factors, progress=lambda fraction, message: reports.append(fraction))
+    assert len(reports) == 3
+    assert reports == sorted(reports)
+    assert reports[-1] == 1.0
+
+
+def test_nothing_to_evaluate_is_a_clear_error(split: Split, factors: Factors) -> None:
+    train, _ = split
+    with pytest.raises(DataError, match=r"nothing to evaluate.*0 have test interactions"):
+        _evaluate((train, csr_matrix(train.shape, dtype=np.float32)), factors)
+
+
+def test_shapes_must_match(split: Split, factors: Factors) -> None:
+    train, test = split
+    with pytest.raises(ValueError, match="test: expected the shape of the factors"):
+        _evaluate((train, test[:-1]), factors)
+
+
+def test_a_model_of_the_truth_beats_popularity(split: Split) -> None:
+    train, test = split
+    _n_users, n_items = train.shape
+    truth = Factors(test.toarray().astype(np.float32), np.eye(n_items, dtype=np.float32))
+    result = _evaluate(split, truth)
+    assert result.model["ndcg@10"] > 0.9 > result.popularity["ndcg@10"]
