@@ -1,0 +1,166 @@
+"""The hold-out for evaluation: the last events of all, or some items of each user."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from pipeline.data.matrices import binary_pairs, canonical, open_csr, row_numbers, save_csr, sum_pairs
+from pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.config import EvaluationSettings
+    from pipeline.data.encode import Encoded
+
+#: Raised whenever what :func:`split` writes changes.
+SCHEMA_VERSION = 1
+
+
+def split(encoded: Encoded, settings: EvaluationSettings, *, by_time: bool, seed: int, folder: Path) -> None:
+    """Write the training part and the hold-out into an empty folder; :class:`Split` opens them.
+
+    Parameters
+    ----------
+    encoded
+        What is split.
+    settings
+        Its ``test_fraction``: the share of the events (by time) or of each user's items (by user) that is held out.
+    by_time
+        Hold out the last events of all, rather than random items of each user.
+    seed
+        Of the random choice.
+    folder
+        Where to write.
+
+    Raises
+    ------
+    DataError
+        If the training part or the hold-out would be empty, or there are no timestamps to split by.
+    """
+    if by_time:
+        train, test, stats = _split_by_time(encoded, settings.test_fraction)
+    else:
+        train, test, stats = _split_by_user(encoded.user_items, settings.test_fraction, seed)
+    stats |= {"train_pairs": int(train.nnz), "test_pairs": int(test.nnz)}
+    stats["test_users"] = int(np.count_nonzero(np.diff(test.indptr)))
+    save_csr(folder / "train", train)
+    save_csr(folder / "test", test)
+    document = {"schema_version": SCHEMA_VERSION, "stats": stats}
+    (folder / "split.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _split_by_time(encoded: Encoded, test_fraction: float) -> tuple[csr_matrix, csr_matrix, dict[str, Any]]:
+    events = encoded.events
+    if events is None:
+        raise DataError("a split by time needs timestamps, and the interactions have none")
+    shape = encoded.user_items.shape
+    n_events = len(events.timestamps)
+    place = min(n_events - 1, n_events - math.floor(test_fraction * n_events))
+    cutoff = int(np.partition(events.timestamps, place)[place])
+    before = events.timestamps < cutoff
+    if not before.any():
+        raise DataError(
+            f"expected events before the hold-out, but the last {test_fraction:.0%} of {n_events:,} events begin with "
+            "the first of all",
+            hint='Set evaluation.split = "user", or another test_fraction.',
+        )
+    train = sum_pairs(events.user_rows[before], events.item_rows[before], events.weights[before], shape)
+    after = ~before
+    later = binary_pairs(events.user_rows[after], events.item_rows[after], shape)
+    test = _without(later, train)
+    if not test.nnz:
+        raise DataError(
+            f"the hold-out is empty: none of the {np.count_nonzero(after):,} last events is of a new user and item",
+            hint='Set evaluation.split = "user", or another test_fraction.',
+        )
+    stats = {
+        "split": "time",
+        "cutoff": cutoff,
+        "train_events": int(np.count_nonzero(before)),
+        "test_events": int(np.count_nonzero(after)),
+    }
+    return train, test, stats
+
+
+def _split_by_user(
+    user_items: csr_matrix, test_fraction: float, seed: int
+) -> tuple[csr_matrix, csr_matrix, dict[str, Any]]:
+    """Of each user, the items with the lowest of random keys, which are drawn user by user and item by item."""
+    held_out = _lowest_of_each_row(user_items, np.random.default_rng(seed).random(user_items.nnz), test_fraction)
+    if not held_out.any():
+        raise DataError(
+            f"the hold-out is empty: no user has {math.ceil(1 / test_fraction):,} items, of which "
+            f"test_fraction = {test_fraction:g} would be one",
+            hint="Set evaluation.test_fraction higher.",
+        )
+    test = _where(user_items, held_out)
+    test.data[:] = 1
+    return _where(user_items, ~held_out), test, {"split": "user", "seed": seed}
+
+
+def _lowest_of_each_row(matrix: csr_matrix, keys: NDArray[np.float64], fraction: float) -> NDArray[np.bool_]:
+    """Mask over the stored values: in each row the share with the lowest keys, rounded down."""
+    rows = row_numbers(matrix)
+    order = np.lexsort((keys, rows))
+    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
+    # A share such as 0.29 of 100 is a hair below 29 in binary.
+    counts = np.floor(fraction * np.diff(matrix.indptr) + 1e-9)
+    mask = np.zeros(matrix.nnz, bool)
+    mask[order] = place < counts[rows]
+    return mask
+
+
+def _where(matrix: csr_matrix, mask: NDArray[np.bool_]) -> csr_matrix:
+    """A matrix of the stored values where a mask is true."""
+    indptr = np.concatenate([[0], np.cumsum(mask)])[matrix.indptr].astype(matrix.indptr.dtype)
+    return canonical(csr_matrix((matrix.data[mask], matrix.indices[mask], indptr), shape=matrix.shape))
+
+
+def _without(matrix: csr_matrix, other: csr_matrix) -> csr_matrix:
+    """A matrix of the stored values at which another stores none."""
+    n_columns = np.int64(matrix.shape[1])
+    places, others = (row_numbers(each) * n_columns + each.indices for each in (matrix, other))
+    return _where(matrix, ~np.isin(places, others, assume_unique=True))
+
+
+@dataclass(frozen=True)
+class Split:
+    """What :func:`split` wrote into a folder; arrays are mapped. Pickles as its path."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path) -> Split:
+        """Open a folder; FileNotFoundError if there is no split in it."""
+        if not (folder / "split.json").is_file():
+            raise FileNotFoundError(f"{folder}: expected a split for evaluation, found none")
+        return cls(folder)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.folder,))
+
+    @cached_property
+    def train(self) -> csr_matrix:
+        """Summed weights of the training part, CSR, float32, shape ``(n_users, n_items)``."""
+        return open_csr(self.folder / "train")
+
+    @cached_property
+    def test(self) -> csr_matrix:
+        """The held-out pairs, none of them in ``train``, CSR, binary float32, shape ``(n_users, n_items)``."""
+        return open_csr(self.folder / "test")
+
+    @cached_property
+    def stats(self) -> dict[str, Any]:
+        """How it was split, and counts."""
+        stats: dict[str, Any] = json.loads((self.folder / "split.json").read_text(encoding="utf-8"))["stats"]
+        return stats
