@@ -106,15 +106,15 @@ def estimate_sizes(encode: EncodeInteractions) -> Sizes:
     """Count rows, users and items, or estimate them from a sample where they are not encoded yet."""
     if encode.complete():
         stats = encode.open().stats
-        return Sizes(stats["rows"]["used"], stats["users"], stats["items"], stats["pairs"])
+        return Sizes(stats["rows_used"], stats["users"], stats["items"], stats["nnz"])
     settings = encode.settings.interactions
     source = open_source(settings, date=encode.date)
     rows = source.estimated_rows()
     sampled, distinct = 0, (set[object](), set[object]())
     for batch in source.batches([settings.user, settings.item]):
         for column, values in enumerate(distinct):
-            values.update(batch.column(column).unique().to_pylist())
-        sampled += batch.num_rows
+            values.update(batch.rows.column(column).unique().to_pylist())
+        sampled += batch.rows.num_rows
         if sampled >= _SAMPLE_ROWS:
             break
     # Distinct ids grow no faster than rows do, so this is an upper limit.

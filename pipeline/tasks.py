@@ -21,7 +21,7 @@ from pipeline.config import USER, Config, load_config
 from pipeline.data.encode import Encoded, encode
 from pipeline.data.sources import open_source
 from pipeline.data.split import Split, split
-from pipeline.errors import PipelineError
+from pipeline.errors import DataError, PipelineError
 from pipeline.evaluation.check import check_run
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.factors.base import Factors, effective_threads, find_factorizer
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from scipy.sparse import csr_matrix
 
-    from pipeline.data.sources import FileStamp
+    from pipeline.data.files import FileStamp
     from pipeline.factors.base import Factorizer, FactorizerSettings
     from pipeline.progress import Progress
 
@@ -102,11 +102,11 @@ class InputFiles(luigi.Target):
 
     def __init__(self, path: str, stamps: list[FileStamp]) -> None:
         self.path = path
-        self._stamps = stamps
+        self.stamps = stamps
 
     def exists(self) -> bool:
         """Whether at least one file is there."""
-        return bool(self._stamps)
+        return bool(self.stamps)
 
     def __str__(self) -> str:
         return self.path
@@ -121,7 +121,7 @@ class InputTask(PipelineTask, luigi.ExternalTask):
 
     def ingredients(self) -> dict[str, Any]:
         """Relative path, size and time of every file."""
-        return {"files": [[list(stamp) for stamp in target._stamps] for target in self.output()]}
+        return {"files": [[list(stamp) for stamp in target.stamps] for target in self.output()]}
 
     def output(self) -> list[InputFiles]:
         """A target for each path; never raises where there is no file."""
@@ -211,8 +211,12 @@ class EncodeInteractions(StepTask):
 
     def make(self, report: Progress) -> None:
         """Encode."""
-        with publish_folder(Path(self.output().path)) as folder:
+        output = Path(self.output().path)
+        with publish_folder(output) as folder:
             encode(self.settings, self.date, folder, report)
+            _fingerprints.forget()
+            if Path(self.output().path) != output:
+                raise DataError("an input changed since the run was planned", hint="Run again.")
 
     def open(self) -> Encoded:
         """The output."""
@@ -380,7 +384,7 @@ class BuildIndex(StepTask):
                 _map(vectors_task(self, self.entity).vectors_path(self.entity)),
                 metric=self.metric,
                 ids=vocabulary.ids.to_numpy(zero_copy_only=False),
-                names=vocabulary.all_names(),
+                names=vocabulary.display_names().to_pylist(),
                 path=folder / path.name,
                 seed=settings.run.seed,
                 num_threads=settings.run.threads,
@@ -601,6 +605,10 @@ class _Fingerprints:
             digest = self._compute(task)
             self._known[task.task_id] = (now, task.settings, digest)
         return digest
+
+    def forget(self) -> None:
+        """Look at the input files again when next asked."""
+        self._known.clear()
 
     @staticmethod
     def _compute(task: PipelineTask) -> str:

@@ -1,0 +1,135 @@
+"""The store: nothing half-written under a final name, and current.json where it belongs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+
+import pytest
+
+from pipeline.errors import StoreError
+from pipeline.store import Store, fingerprint, publish_folder, publish_json, read_json
+
+JANUARY = [datetime.date(2026, 1, day) for day in range(1, 32)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_fingerprints_depend_on_content_and_not_on_order():
+    assert fingerprint({"a": 1, "b": [2, "x"]}) == fingerprint({"b": [2, "x"], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+    assert fingerprint({"a": 1}) != fingerprint({"a": "1"})
+    with pytest.raises(ValueError, match="JSON"):
+        fingerprint({"a": float("nan")})
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    final = tmp_path / "deep" / "final"
+    with pytest.raises(RuntimeError, match="killed"), publish_folder(final) as folder:
+        (folder / "part").write_text("half")
+        raise RuntimeError("killed")
+    assert not final.exists()
+    assert list(final.parent.iterdir()) == []
+    with publish_folder(final) as folder:
+        assert not final.exists()
+        (folder / "part").write_text("whole")
+    assert [path.name for path in final.parent.iterdir()] == ["final"]
+    assert (final / "part").read_text() == "whole"
+
+
+def test_a_folder_published_twice_keeps_the_first(tmp_path):
+    final = tmp_path / "final"
+    for content in ("first", "second"):
+        with publish_folder(final) as folder:
+            (folder / "part").write_text(content)
+    assert (final / "part").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["final"]
+
+
+def test_json_is_replaced_in_one_step(tmp_path):
+    final = tmp_path / "x.json"
+    publish_json(final, {"b": 1, "a": "é"})
+    assert final.read_text(encoding="utf-8") == '{\n  "a": "é",\n  "b": 1\n}\n'
+    publish_json(final, {"a": 2})
+    assert read_json(final) == {"a": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "\xff"])
+def test_json_that_was_altered_is_an_error(tmp_path, content):
+    path = tmp_path / "current.json"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(StoreError, match=r"current\.json: expected"):
+        Store(tmp_path).current()
+
+
+def test_current_moves_to_equal_or_later_dates_only(store):
+    for date, run, published in [(5, "a", "a"), (4, "b", "a"), (5, "c", "c"), (6, "d", "d"), (1, "e", "d")]:
+        store.publish(JANUARY[date], run, {"tables": {}})
+        assert store.current()["run"] == published
+        assert read_json(store.marker(JANUARY[date], run))["run"] == run
+
+
+def test_a_run_that_took_anothers_place_can_be_taken_back(store):
+    store.publish(JANUARY[5], "first", {})
+    store.publish(JANUARY[5], "second", {})
+    assert not store.is_published(JANUARY[5], "first")
+    store.publish(JANUARY[5], "first", {})
+    assert store.current()["run"] == "first"
+    store.publish(JANUARY[6], "later", {})
+    assert store.is_published(JANUARY[5], "first")
+
+
+def test_a_run_killed_before_its_marker_is_published_again(store):
+    store.publish(JANUARY[5], "run", {})
+    before = (store.root / "current.json").read_bytes()
+    store.marker(JANUARY[5], "run").unlink()
+    assert not store.is_published(JANUARY[5], "run")
+    store.publish(JANUARY[5], "run", {})
+    assert store.is_published(JANUARY[5], "run")
+    assert (store.root / "current.json").read_bytes() == before
+
+
+def test_a_rollback_stays(store):
+    store.publish(JANUARY[5], "good", {})
+    store.publish(JANUARY[6], "bad", {})
+    publish_json(store.root / "current.json", {**read_json(store.marker(JANUARY[5], "good")), "rolled_back": True})
+    assert store.is_published(JANUARY[6], "bad")
+    assert store.current()["run"] == "good"
+
+
+def test_the_run_before(store):
+    assert store.previous(JANUARY[5], "x") is None
+    store.publish(JANUARY[3], "three", {})
+    assert store.previous(JANUARY[5], "x")["run"] == "three"
+    assert store.previous(JANUARY[3], "three") is None
+    store.publish(JANUARY[9], "nine", {})
+    assert store.previous(JANUARY[5], "x")["run"] == "three"
+    assert store.previous(JANUARY[9], "other")["run"] == "nine"
+
+
+def test_sweeping_leaves_what_is_published(store, tmp_path):
+    with publish_folder(tmp_path / "tables" / "final") as folder:
+        (folder / "part").write_text("whole")
+    (tmp_path / "tables" / ".tmp-1-other").mkdir()
+    (tmp_path / "tables" / ".tmp-1-other" / "part").write_text("half")
+    (tmp_path / ".tmp-1-current.json").write_text(json.dumps({}))
+    store.sweep()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["final", "part", "tables"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_root_names_the_path(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="cannot write"), publish_folder(tmp_path / "x"):
+        pass
+
+
+def test_a_root_that_is_a_file_names_the_path(tmp_path):
+    (tmp_path / "root").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write .*root"), publish_folder(tmp_path / "root" / "x" / "y"):
+        pass
