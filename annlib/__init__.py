@@ -1,0 +1,34 @@
+"""annlib: exact nearest neighbours of dense vectors, at the speed of approximate ones.
+
+>>> import annlib
+>>> index = annlib.Index.build([[1, 0], [0, 1], [1, 1]], metric="cosine", ids=["a", "b", "c"])
+>>> ids, scores = index.search_ids(["a"], k=1)
+>>> ids.tolist()
+[['c']]
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+try:
+    from annlib import _native as _native
+except ModuleNotFoundError as error:
+    if error.name != "annlib._native":
+        raise
+    raise ImportError(
+        f"annlib was imported from {Path(__file__).parent}, where its native module is not built: "
+        "install it with `pip install .` and import it from another folder than the source tree"
+    ) from error
+
+from annlib.errors import AnnlibError, IndexFileError, UnknownIdError
+from annlib.index import Index
+from annlib.metric import METRICS, Metric
+
+__all__ = ["METRICS", "AnnlibError", "Index", "IndexFileError", "Metric", "UnknownIdError", "__version__"]
+
+try:
+    __version__ = version("cfpipe")
+except PackageNotFoundError:  # copied, not installed
+    __version__ = "unknown"

@@ -1,0 +1,80 @@
+"""The native core: arguments arrive checked and converted, see :mod:`annlib._checks`.
+
+Arrays are C-contiguous and of exactly the type shown; paths are encoded by :func:`os.fsencode`. Damage to a file raises
+:class:`annlib.IndexFileError`, a failing system call :class:`OSError`.
+"""
+
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT_VERSION: Final[int]
+MAX_DIM: Final[int]
+
+def isa() -> str:
+    """Name the instruction set in use; ValueError where ``ANNLIB_ISA`` names one this host cannot use."""
+
+def available_isas() -> list[str]:
+    """Name the instruction sets of this host, narrowest first."""
+
+def use_isa(name: str) -> None:
+    """Use another instruction set from now on, in tests and benchmarks."""
+
+@final
+class Index:
+    """An open index image, in memory or mapped from a file; immutable and safe to share between threads."""
+
+    @staticmethod
+    def open(path: bytes) -> Index: ...
+    def save(self, path: bytes) -> None: ...
+    def verify(self) -> None: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def id_type(self) -> str: ...
+    @property
+    def has_names(self) -> bool: ...
+    @property
+    def file_bytes(self) -> int: ...
+    @property
+    def sections(self) -> list[tuple[str, int, int, bool]]: ...
+    @property
+    def metadata(self) -> bytes: ...
+    @property
+    def vectors(self) -> NDArray[np.float32]: ...
+    @property
+    def integer_ids(self) -> NDArray[np.int64]: ...
+    def string_ids(self, rows: NDArray[np.int64]) -> list[str]: ...
+    def names(self, rows: NDArray[np.int64]) -> list[str]: ...
+    def rows_of_integers(self, ids: NDArray[np.int64]) -> NDArray[np.int64]: ...
+    def rows_of_strings(self, ids: list[str]) -> NDArray[np.int64]: ...
+    def search_rows(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        *,
+        own_rows: NDArray[np.int64] | None = None,
+        exclude: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+        allow: NDArray[np.int64] | None = None,
+        num_threads: int = 0,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+
+@final
+class Writer:
+    """Writes an index image block by block, to memory or under a temporary name beside ``path``."""
+
+    def __init__(self, path: bytes | None, metric: str, dim: int, expected_bytes: int = 0) -> None: ...
+    def set_integer_ids(self, ids: NDArray[np.int64]) -> None: ...
+    def set_string_ids(self, joined: bytes, offsets: NDArray[np.uint64]) -> None: ...
+    def set_names(self, joined: bytes, offsets: NDArray[np.uint64]) -> None: ...
+    def append(self, vectors: NDArray[np.float32]) -> int:
+        """Append up to the first vector that is not finite; return how many that were."""
+
+    def finish(self, metadata: bytes, *, num_threads: int = 0) -> Index: ...
+    def abandon(self) -> None:
+        """Remove what was written; nothing to do once finished."""

@@ -1,0 +1,6 @@
+"""The command ``annlib``."""
+
+
+def main() -> int:
+    """Run the command."""
+    return 0

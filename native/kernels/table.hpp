@@ -1,0 +1,105 @@
+// The contract between the search and its kernels: what each instruction set has to provide.
+//
+// An instruction set is one translation unit (isa_*.cpp) that names its vector type and includes bodies.inl, where the
+// bodies of all kernels are written once. dispatch.cpp picks a table when it is first needed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace annlib {
+
+// Items are scanned in panels of 32, stored dimension by dimension, against groups of 8 queries stored the same way.
+inline constexpr std::size_t kPanelWidth = 32;
+inline constexpr std::size_t kGroupSize = 8;
+
+// What one dimension contributes to the approximate value of an item; larger values are better throughout.
+enum class ScanOp : std::uint8_t {
+    dot,       // + q * x
+    manhattan, // - |q - x|
+    hamming,   // - (q != x)
+};
+inline constexpr std::size_t kScanOps = 3;
+
+// An item passes a query's gate unless `value + slope * weight < floor`; NaN passes. `bias` is where its value starts.
+// index/bound.hpp chooses these numbers such that no item of the true top k is ever stopped.
+struct ItemTerms {
+    float bias[kPanelWidth];
+    float weight[kPanelWidth];
+};
+
+struct Panel {
+    const float* values; // [dim][kPanelWidth]
+    const ItemTerms* terms;
+};
+
+struct QueryGroups {
+    const float* values; // [groups][dim][kGroupSize]
+    const float* slope;  // [groups * kGroupSize]
+    const float* floor;  // [groups * kGroupSize]
+    std::size_t groups;
+};
+
+// Rows as they lie in the index; kernels see `x * scale - center` (center may be null: zero).
+struct RowBlock {
+    const float* rows[kPanelWidth]; // all readable; lanes that are not in use repeat another row
+    float scale;
+    const float* center;
+    const ItemTerms* terms;
+};
+
+struct StreamedQuery {
+    const float* values; // [dim]
+    float slope;
+    float floor;
+};
+
+// A survivor of the scan.
+struct Hit {
+    std::uint32_t query;
+    std::uint32_t lane;
+    float value; // bias + the sum of the contributions, in float32
+};
+
+struct KernelTable {
+    const char* name;
+
+    // The four sums of a score's definition (annlib/exact.py), in float64 and in its one fixed order.
+    double (*dot)(const float* a, const float* b, std::size_t dim) noexcept;
+    double (*squared_distance)(const float* a, const float* b, std::size_t dim) noexcept;
+    double (*manhattan)(const float* a, const float* b, std::size_t dim) noexcept;
+    double (*hamming)(const float* a, const float* b, std::size_t dim) noexcept;
+
+    // Writes a block of rows, transformed, as panel values [dim][kPanelWidth].
+    void (*pack)(const RowBlock& block, std::size_t dim, float* values) noexcept;
+
+    // Appends what passes to `hits` (room for groups * kGroupSize * kPanelWidth) and returns how many did. By ScanOp.
+    std::size_t (*scan_panel[kScanOps])(const Panel& panel, const QueryGroups& queries, std::size_t dim,
+                                        Hit* hits) noexcept;
+
+    // The same for one query and rows that are not packed (room for kPanelWidth hits, `query` 0). By ScanOp.
+    std::size_t (*scan_rows[kScanOps])(const RowBlock& block, const StreamedQuery& query, std::size_t dim,
+                                       Hit* hits) noexcept;
+
+    // CRC-32C (Castagnoli) of `size` bytes, continuing `crc` (0 to start).
+    std::uint32_t (*crc32c)(std::uint32_t crc, const void* data, std::size_t size) noexcept;
+};
+
+const KernelTable& scalar_kernels() noexcept;
+const KernelTable* avx2_kernels() noexcept;   // null where it was not compiled or the host lacks it
+const KernelTable* avx512_kernels() noexcept; // likewise
+
+// The tables this host can run, narrowest first.
+std::vector<const KernelTable*> available_kernels();
+
+// The table in use: the widest, or what ANNLIB_ISA names. Throws std::invalid_argument where that is unknown or not
+// supported by the host.
+const KernelTable& kernels();
+
+// Replaces the table in use, for tests and benchmarks; throws like kernels().
+void use_kernels(std::string_view name);
+
+} // namespace annlib
