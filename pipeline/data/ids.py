@@ -102,45 +102,42 @@ def _plural(kind: pa.DataType) -> str:
 class IdEncoder:
     """Numbers ids in the order of their sorted distinct values, one batch after another.
 
-    Each batch is dictionary-encoded by itself; the dictionaries are merged into one, seldom enough that the whole
-    takes time linear in the rows. Memory: 4 bytes a row, the distinct ids, and as many pending ones.
+    Batches are kept as they come until they are large enough to be looked up in one hash table with the ids found so
+    far. The whole takes time linear in the rows, and memory of 4 bytes a row, the distinct ids and their hash table,
+    and as much again, 128 MB at the least, of batches not yet numbered.
     """
 
-    _MIN_PENDING = 1 << 20
+    _MIN_PENDING_BYTES = 1 << 27
 
     def __init__(self, column: str, *, text: bool) -> None:
         self._column = column
         self._text = text
-        self._kind: pa.DataType | None = None
-        self._merged: pa.Array | None = None
+        self._distinct: pa.Array | None = None
         self._codes: list[NDArray[np.int32]] = []
-        #: Dictionaries not yet merged; they belong to the last chunks of codes.
         self._pending: list[pa.Array] = []
-        self._pending_size = 0
+        self._pending_bytes = 0
 
     def add(self, ids: pa.Array) -> None:
         """Take the ids of the next batch, int64 or string, without nulls."""
-        if self._kind is None:
-            self._kind = ids.type
-        elif ids.type != self._kind:
+        if self._distinct is None:
+            self._distinct = pa.array([], ids.type)
+        if ids.type != self._distinct.type:
             raise DataError(
-                f"{self._column}: expected ids of one type in all files, got {_plural(self._kind)} "
+                f"{self._column}: expected ids of one type in all files, got {_plural(self._distinct.type)} "
                 f"and {_plural(ids.type)}"
             )
-        encoded = ids.dictionary_encode()
-        self._codes.append(encoded.indices.to_numpy())
-        self._pending.append(encoded.dictionary)
-        self._pending_size += len(encoded.dictionary)
-        if self._pending_size >= max(self._MIN_PENDING, len(self._merged) if self._merged is not None else 0):
-            self._merge()
+        self._pending.append(ids)
+        self._pending_bytes += ids.nbytes
+        if self._pending_bytes >= max(self._MIN_PENDING_BYTES, self._distinct.nbytes):
+            self._number_pending()
 
     def finish(self) -> tuple[pa.Array, NDArray[np.int32]]:
         """Return the sorted distinct ids and, for every id added, its row among them; the encoder is spent."""
-        self._merge()
-        ids = self._merged if self._merged is not None else pa.array([], INTEGER)
+        self._number_pending()
+        ids = self._distinct if self._distinct is not None else pa.array([], INTEGER)
         codes = np.concatenate([np.empty(0, np.int32), *self._codes])
         self._codes.clear()
-        if self._text:
+        if self._text and ids.type == STRING:
             integers = integers_of_text(ids)
             ids = ids if integers is None else integers
         order = pc.array_sort_indices(ids)
@@ -148,25 +145,17 @@ class IdEncoder:
         rank[order.to_numpy()] = np.arange(len(ids), dtype=np.int32)
         return ids.take(order), rank[codes]
 
-    def _merge(self) -> None:
-        """Append what is new in the pending dictionaries to the merged one, and number their codes by it."""
+    def _number_pending(self) -> None:
+        """Number the pending ids by their first appearance; those found before come first, and keep their numbers."""
         if not self._pending:
             return
-        parts = self._pending if self._merged is None else [self._merged, *self._pending]
-        if sum(part.nbytes for part in parts) > _MAX_STRING_BYTES and self._kind == STRING:
-            raise DataError(f"{self._column}: expected at most 2 GB of distinct ids")
-        # Values are numbered by first appearance, so those already merged keep their numbers.
-        encoded = pa.concat_arrays(parts).dictionary_encode()
-        numbers = encoded.indices.to_numpy()
-        start = 0 if self._merged is None else len(self._merged)
-        first = len(self._codes) - len(self._pending)
-        for position, dictionary in enumerate(self._pending, first):
-            stop = start + len(dictionary)
-            self._codes[position] = numbers[start:stop][self._codes[position]]
-            start = stop
-        self._merged = encoded.dictionary
+        encoded = pa.chunked_array([self._distinct, *self._pending]).dictionary_encode()
+        self._codes += [chunk.indices.to_numpy() for chunk in encoded.slice(len(self._distinct)).chunks]
+        self._distinct = encoded.chunk(0).dictionary
+        if self._distinct.nbytes > _MAX_STRING_BYTES:
+            raise DataError(f"{self._column}: expected at most 2 GB of distinct ids, got more")
         self._pending.clear()
-        self._pending_size = 0
+        self._pending_bytes = 0
 
 
 def same_type(value: Any, kind: pa.DataType) -> bool:

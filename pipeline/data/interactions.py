@@ -166,7 +166,7 @@ class _Reader:
     def _weights(self, batch: Batch, column: str, findings: Findings) -> NDArray[np.float32]:
         values = batch.rows.column(column)
         numbers = _numbers(values, f"{batch.file}: column {column!r}", text=self._source.text)
-        weights = pc.fill_null(numbers, np.nan).to_numpy(zero_copy_only=False)
+        weights = (pc.fill_null(numbers, np.nan) if numbers.null_count else numbers).to_numpy()
         with np.errstate(over="ignore", under="ignore"):
             rounded: NDArray[np.float32] = weights.astype(np.float32)
         if not (np.isfinite(rounded).all() and (rounded > 0).all()):

@@ -142,7 +142,9 @@ def _parse_one(text: str | None) -> int | None:
 
 def _scale(values: NDArray[np.int64], per_second: int, valid: Mask) -> tuple[Microseconds, Mask]:
     """To microseconds; what does not fit is marked as not valid."""
-    if per_second >= 10**6:
+    if per_second == 10**6:
+        return values, valid
+    if per_second > 10**6:
         return values // (per_second // 10**6), valid
     factor = 10**6 // per_second
     limit = _MAX_INT64 // factor
@@ -151,7 +153,7 @@ def _scale(values: NDArray[np.int64], per_second: int, valid: Mask) -> tuple[Mic
 
 
 def _fill(array: pa.Array) -> NDArray[np.int64]:
-    filled: NDArray[np.int64] = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
+    filled: NDArray[np.int64] = (pc.fill_null(array, 0) if array.null_count else array).to_numpy()
     return filled
 
 
