@@ -26,7 +26,19 @@ from annlib.errors import AnnlibError, IndexFileError, UnknownIdError
 from annlib.index import Index
 from annlib.metric import METRICS, Metric
 
-__all__ = ["METRICS", "AnnlibError", "Index", "IndexFileError", "Metric", "UnknownIdError", "__version__"]
+#: Version of the index file that this version writes; it reads every earlier one.
+FORMAT_VERSION = _native.FORMAT_VERSION
+
+__all__ = [
+    "FORMAT_VERSION",
+    "METRICS",
+    "AnnlibError",
+    "Index",
+    "IndexFileError",
+    "Metric",
+    "UnknownIdError",
+    "__version__",
+]
 
 try:
     __version__ = version("cfpipe")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import logging
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,7 +58,6 @@ def _common(
     debug: Annotated[bool, typer.Option("--debug", help="Show Luigi's log, and where errors come from.")] = False,
 ) -> None:
     _options.debug = debug
-    logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL)
 
 
 @app.command()
@@ -150,7 +148,8 @@ def _build(task: PublishRun, workers: int, scheduler_url: str | None) -> None:
     """Let Luigi run a task, and raise the error of the first step that failed."""
     scheduler: dict[str, Any] = {"scheduler_url": scheduler_url} if scheduler_url else {"local_scheduler": True}
     with FailureLog() as failures:
-        result = luigi.build([task], workers=workers, detailed_summary=True, no_configure_logging=True, **scheduler)
+        log_level = "INFO" if _options.debug else "CRITICAL"
+        result = luigi.build([task], workers=workers, detailed_summary=True, log_level=log_level, **scheduler)
         errors = failures.errors()
     if errors:
         step, error = errors[0]

@@ -74,6 +74,11 @@ class Run:
         self._indexes: dict[str, annlib.Index] = {}
 
     @property
+    def root(self) -> Path:
+        """Folder that the paths in ``content`` are relative to."""
+        return self._store.root
+
+    @property
     def date(self) -> str:
         """Date of the run, as ISO 8601."""
         return str(self.content["date"])

@@ -58,12 +58,12 @@ def print_plan(console: Console, steps: Sequence[PlannedStep], task: PublishRun)
 
 
 def _tables(run: Run) -> Table:
-    table = Table(title="Tables", title_justify="left", box=None)
+    table = Table(title=f"Tables, folders of Parquet files in {run.root}", title_justify="left", box=None)
     table.add_column("name")
     table.add_column("rows", justify="right")
     table.add_column("folder", overflow="fold")
-    for name, folder in run.tables.items():
-        table.add_row(name, f"{run.manifest(name)['rows']:,}", str(folder))
+    for name, folder in run.content["tables"].items():
+        table.add_row(name, f"{run.manifest(name)['rows']:,}", folder)
     return table
 
 

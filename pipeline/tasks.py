@@ -429,10 +429,8 @@ class WriteTable(StepTask):
         table = settings.table(self.table)
         tasks = self.requires()
         vectors, targets = vectors_task(self, table.source), vectors_task(self, table.target)
-        with (
-            annlib.Index.open(self.index_task().output().path) as index,
-            publish_folder(Path(self.output().path)) as folder,
-        ):
+        index = annlib.Index.open(self.index_task().output().path)
+        with publish_folder(Path(self.output().path)) as folder:
             write_table(
                 folder,
                 table,

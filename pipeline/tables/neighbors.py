@@ -12,8 +12,8 @@ from annlib import exact
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import scipy.sparse as sp
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     import annlib
 
@@ -46,7 +46,7 @@ def neighbor_lists(
     source_rows: NDArray[np.int64],
     *,
     k: int,
-    exclude: sp.csr_matrix | None = None,
+    exclude: csr_matrix | None = None,
     num_threads: int = 0,
     batch_lists: int = BATCH_LISTS,
 ) -> Iterator[Lists]:
@@ -94,15 +94,15 @@ class NeighborRecall:
         self,
         targets: NDArray[np.float32],
         vectors: NDArray[np.float32],
-        metric: str,
+        metric: Metric,
         *,
         k: int,
-        exclude: sp.csr_matrix | None = None,
+        exclude: csr_matrix | None = None,
     ) -> float:
         """Recall over the sample, from 0 to 1; 1 where there is nothing to find."""
-        left_out = None if exclude is None else exclude[self._sample]
+        left_out = None if exclude is None else _rows_of(exclude[self._sample])
         expected, _ = exact.search(
-            vectors[self._sample], targets, min(k, len(targets)), metric=metric, exclude=left_out
+            targets, vectors[self._sample], min(k, len(targets)), metric=metric, exclude=left_out
         )
         wanted = found = 0
         for source_row, truth in zip(self._sample.tolist(), expected, strict=True):
@@ -110,3 +110,8 @@ class NeighborRecall:
             wanted += len(truth)
             found += int(np.isin(truth, self._found[source_row]).sum())
         return found / wanted if wanted else 1.0
+
+
+def _rows_of(matrix: csr_matrix) -> list[NDArray[np.int32]]:
+    """The columns of each row's stored entries."""
+    return np.split(matrix.indices, matrix.indptr[1:-1])

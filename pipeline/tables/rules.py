@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pipeline.config import USER, TableSettings
-from pipeline.data.ids import read_ids
+from pipeline.data.attributes import read_ids
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:

@@ -18,7 +18,15 @@ def run_json(result):
 def test_a_run_ends_with_what_a_person_wants_to_see(project, command):
     result = command("cfpipe", "run", project.config)
     assert result.returncode == 0, result.stderr
-    for expected in ("is published", "similar_artists", "60", str(project.root), "popularity", "ndcg@20", '"Weird" Artist'):
+    for expected in (
+        "is published",
+        "similar_artists",
+        "60",
+        str(project.root),
+        "popularity",
+        "ndcg@20",
+        '"Weird" Artist',
+    ):
         assert expected in result.stdout
     assert "FitFactors all: done in" in result.stderr
     again = command("cfpipe", "run", project.config)
@@ -106,7 +114,19 @@ def test_nothing_is_published_before_the_first_run(project, command):
 def test_a_failed_gate_keeps_what_was_published(project, command):
     assert command("cfpipe", "run", project.config).returncode == 0
     before = (project.root / "current.json").read_bytes()
-    result = command("cfpipe", "run", project.config, "--date", "2026-02-01", "--set", "gates.min_coverage=1.0", "--set", "tables.tracks_for_users.k=60", "--set", "gates.min_rows=100000")
+    result = command(
+        "cfpipe",
+        "run",
+        project.config,
+        "--date",
+        "2026-02-01",
+        "--set",
+        "gates.min_coverage=1.0",
+        "--set",
+        "tables.tracks_for_users.k=60",
+        "--set",
+        "gates.min_rows=100000",
+    )
     assert result.returncode == 4
     assert (project.root / "current.json").read_bytes() == before
 

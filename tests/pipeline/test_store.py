@@ -29,9 +29,14 @@ def test_fingerprints_depend_on_content_and_not_on_order():
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     final = tmp_path / "deep" / "final"
-    with pytest.raises(RuntimeError, match="killed"), publish_folder(final) as folder:
-        (folder / "part").write_text("half")
-        raise RuntimeError("killed")
+
+    def fail_half_way():
+        with publish_folder(final) as folder:
+            (folder / "part").write_text("half")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        fail_half_way()
     assert not final.exists()
     assert list(final.parent.iterdir()) == []
     with publish_folder(final) as folder:
