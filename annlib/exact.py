@@ -6,7 +6,6 @@ returns the same bits; its tests compare the two. Slow: use it for samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ import numpy as np
 from annlib.metric import DISTANCES, Metric
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["fixed_order_sum", "norms", "scores", "search"]

@@ -12,10 +12,11 @@ import numpy as np
 from annlib import _checks, _native
 from annlib._checks import CsrMatrix
 from annlib.errors import AnnlibError, IndexFileError, UnknownIdError
-from annlib.metric import Metric
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from annlib.metric import Metric
 
 __all__ = ["Index"]
 
@@ -194,7 +195,7 @@ class Index:
         allow: ArrayLike | None = None,
         num_threads: int = 0,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Find the ``k`` nearest neighbours of each query, as :meth:`search`, but as row numbers (int64, -1 for none)."""
+        """Find the ``k`` nearest neighbours as :meth:`search` does, but as row numbers (int64, -1 for none)."""
         converted = _checks.as_queries(queries, self.dim)
         return self._search(converted, None, k, recall, exclude, allow, num_threads)
 
@@ -338,7 +339,8 @@ class Index:
 
     def vector(self, id: int | str) -> NDArray[np.float32]:  # noqa: A002
         """Return the vector of one id, float32 ``(d,)``: a read-only view."""
-        return self.vectors[self.row(id)]
+        vector: NDArray[np.float32] = self.vectors[self.row(id)]
+        return vector
 
     @property
     def info(self) -> dict[str, Any]:
