@@ -393,9 +393,8 @@ def _load(file: str, content: bytes, overrides: tuple[str, ...], environment: tu
     try:
         document = tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{file}: expected UTF-8, got byte {error.object[error.start]:#04x} at {error.start}"
-        ) from None
+        byte = content[error.start]
+        raise ConfigError(f"{file}: expected UTF-8, got byte {byte:#04x} at {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
     for override in overrides:

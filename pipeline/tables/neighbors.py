@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     import annlib
+    from annlib import Metric
 
 #: Lists per call of the search: enough to keep every core busy, few enough that a batch is some tens of megabytes.
 BATCH_LISTS = 16_384

@@ -161,7 +161,7 @@ def test_files_that_are_no_configuration(tmp_path):
     with pytest.raises(ConfigError, match=r"broken\.toml: not TOML: .*line 1"):
         load_config(tmp_path / "broken.toml")
     (tmp_path / "latin.toml").write_bytes(b'[run]\nname = "caf\xe9"\n')
-    with pytest.raises(ConfigError, match="expected UTF-8, got another byte at offset 17"):
+    with pytest.raises(ConfigError, match="expected UTF-8, got byte 0xe9 at 17"):
         load_config(tmp_path / "latin.toml")
 
 
