@@ -53,9 +53,12 @@ class InputFile:
     name: str
     partitions: Mapping[str, str | None] = field(default_factory=dict)
 
-    def stamp(self) -> FileStamp:
-        """Size and time of last change; OSError if the file is gone."""
-        status = self.path.stat()
+    def stamp(self) -> FileStamp | None:
+        """Size and time of last change; None if the file is gone."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
         return FileStamp(self.name, status.st_size, status.st_mtime_ns)
 
 

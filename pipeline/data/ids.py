@@ -43,10 +43,10 @@ def normalize_ids(array: pa.Array, column: str) -> pa.Array:
             return array.cast(INTEGER)
         except pa.ArrowInvalid:
             beyond = pc.max(array).as_py()
-            raise DataError(f"{column}: expected ids within int64 (up to {2**63 - 1}), got {beyond}") from None
-    if pa.types.is_large_string(kind) or kind == pa.string_view():
+            raise DataError(f"{column}: expected integers within int64 (up to {2**63 - 1}), got {beyond}") from None
+    if pa.types.is_large_string(kind) or pa.types.is_null(kind) or kind == pa.string_view():
         return array.cast(STRING)
-    raise DataError(f"{column}: expected ids that are integers or strings, got {kind}")
+    raise DataError(f"{column}: expected integers or strings, got {kind}")
 
 
 def integers_of_text(array: pa.Array) -> pa.Array | None:
@@ -147,13 +147,14 @@ class IdEncoder:
 
     def _number_pending(self) -> None:
         """Number the pending ids by their first appearance; those found before come first, and keep their numbers."""
-        if not self._pending:
+        if self._distinct is None or not self._pending:
             return
         encoded = pa.chunked_array([self._distinct, *self._pending]).dictionary_encode()
         self._codes += [chunk.indices.to_numpy() for chunk in encoded.slice(len(self._distinct)).chunks]
-        self._distinct = encoded.chunk(0).dictionary
-        if self._distinct.nbytes > _MAX_STRING_BYTES:
+        distinct = encoded.chunk(0).dictionary
+        if distinct.nbytes > _MAX_STRING_BYTES and distinct.type == STRING:
             raise DataError(f"{self._column}: expected at most 2 GB of distinct ids, got more")
+        self._distinct = distinct
         self._pending.clear()
         self._pending_bytes = 0
 

@@ -84,24 +84,25 @@ class Findings:
     def __bool__(self) -> bool:
         return bool(self._counts)
 
-    def add(self, expected: str, wrong: Mask, batch: Batch) -> None:
+    def add(self, column: str, expected: str, came: str, wrong: Mask, batch: Batch) -> None:
         """Take note of the rows where a mask is true."""
         count = int(np.count_nonzero(wrong))
         if not count:
             return
-        if expected not in self._counts:
+        finding = f"column {column!r}: expected {expected}, got {came}"
+        if finding not in self._counts:
             row = batch.rows.slice(int(np.argmax(wrong)), 1).to_pylist()[0]
             values = ", ".join(f"{name} = {value!r}" for name, value in row.items())
-            self._first[expected] = f"{values} in {batch.file}"
-        self._counts[expected] = self._counts.get(expected, 0) + count
+            self._first[finding] = f"{values} ({batch.file})"
+        self._counts[finding] = self._counts.get(finding, 0) + count
 
     def raise_if_any(self) -> None:
         """Raise one DataError for all that was found."""
         if not self._counts:
             return
         lines = [
-            f"{expected}: {count:,} row{'s' * (count > 1)} not so, the first: {self._first[expected]}"
-            for expected, count in self._counts.items()
+            f"{finding} in {count:,} row{'s' * (count > 1)}, the first: {self._first[finding]}"
+            for finding, count in self._counts.items()
         ]
         raise DataError(
             "interactions: " + (lines[0] if len(lines) == 1 else "\n  ".join(["", *lines])),
@@ -151,7 +152,8 @@ class _Reader:
             return batch, None
         column = self._timestamps.column
         times, readable = self._timestamps.read(batch.rows.column(column))
-        findings.add(f"column {column!r}: expected times", ~readable, batch)
+        expected = "an ISO 8601 date or time" if self._timestamps.unit is None else "a time that int64 can hold"
+        findings.add(column, expected, "null or something else", ~readable, batch)
         inside = self._window.contains(times) & readable
         if inside.all():
             return batch, times
@@ -160,7 +162,7 @@ class _Reader:
     def _ids(self, batch: Batch, column: str, findings: Findings) -> pa.Array:
         ids = normalize_ids(batch.rows.column(column), f"{batch.file}: column {column!r}")
         if ids.null_count:
-            findings.add(f"column {column!r}: expected an id", mask_of(pc.is_null(ids)), batch)
+            findings.add(column, "an id", "null", mask_of(pc.is_null(ids)), batch)
         return ids
 
     def _weights(self, batch: Batch, column: str, findings: Findings) -> NDArray[np.float32]:
@@ -170,22 +172,31 @@ class _Reader:
         with np.errstate(over="ignore", under="ignore"):
             rounded: NDArray[np.float32] = weights.astype(np.float32)
         if not (np.isfinite(rounded).all() and (rounded > 0).all()):
-            self._explain_weights(weights, mask_of(pc.is_null(values)), mask_of(pc.is_null(numbers)), batch, findings)
+            self._explain(column, weights, mask_of(pc.is_null(values)), mask_of(pc.is_null(numbers)), batch, findings)
         return rounded
 
-    def _explain_weights(
-        self, weights: NDArray[np.float64], null: Mask, unreadable: Mask, batch: Batch, findings: Findings
+    def _explain(
+        self,
+        column: str,
+        weights: NDArray[np.float64],
+        null: Mask,
+        unreadable: Mask,
+        batch: Batch,
+        findings: Findings,
     ) -> None:
-        name = f"column {self._settings.weight!r}"
+        """Find out what is wrong with weights of which some are not positive numbers within float32."""
         with np.errstate(over="ignore", under="ignore"):
             rounded = weights.astype(np.float32)
-        findings.add(f"{name}: expected a weight, got null", null, batch)
-        findings.add(f"{name}: expected a number", unreadable & ~null, batch)
-        findings.add(f"{name}: expected a number, got NaN", np.isnan(weights) & ~unreadable, batch)
-        findings.add(f"{name}: expected a finite weight", np.isinf(weights), batch)
-        findings.add(f"{name}: expected a weight above zero", weights <= 0, batch)
         beyond = np.isfinite(weights) & (weights > 0) & (np.isinf(rounded) | (rounded == 0))
-        findings.add(f"{name}: expected a weight within float32", beyond, batch)
+        for expected, came, wrong in (
+            ("a weight", "null", null),
+            ("a number", "something else", unreadable & ~null),
+            ("a number", "NaN", np.isnan(weights) & ~unreadable),
+            ("a finite number", "infinity", np.isinf(weights)),
+            ("a number above zero", "zero or less", np.isfinite(weights) & (weights <= 0)),
+            ("a number within float32", "one beyond it", beyond),
+        ):
+            findings.add(column, expected, came, wrong, batch)
 
 
 def mask_of(array: pa.Array) -> Mask:
@@ -194,7 +205,7 @@ def mask_of(array: pa.Array) -> Mask:
     return mask
 
 
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i)[+-]?(nan|inf|infinity)$"
+_NUMBER = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^-?(?i:nan|inf|infinity)$"
 
 
 def _numbers(array: pa.Array, column: str, *, text: bool) -> pa.Array:
@@ -208,4 +219,5 @@ def _numbers(array: pa.Array, column: str, *, text: bool) -> pa.Array:
     try:
         return trimmed.cast(pa.float64())
     except pa.ArrowInvalid:
-        return pc.if_else(pc.match_substring_regex(trimmed, _NUMBER), trimmed, None).cast(pa.float64())
+        unsigned = pc.replace_substring_regex(trimmed, r"^\+", "")
+        return pc.if_else(pc.match_substring_regex(unsigned, _NUMBER), unsigned, None).cast(pa.float64())

@@ -42,7 +42,7 @@ class ParquetSource(Source):
 
     def stamps(self) -> list[FileStamp]:
         """One for each file."""
-        return [file.stamp() for file in self._files]
+        return [stamp for file in self._files if (stamp := file.stamp()) is not None]
 
     @property
     def schema(self) -> pa.Schema:
@@ -77,10 +77,12 @@ class ParquetSource(Source):
                     batch_size=_BATCH_ROWS,
                     batch_readahead=_READAHEAD,
                 )
+                rows_before = self.rows_seen
                 for rows in scanner.to_batches():
+                    self.rows_seen += rows.num_rows
                     if rows.num_rows:
                         yield Batch(str(file.path), rows)
-                self.rows_seen += fragment.metadata.num_rows
+                self.rows_seen = rows_before + fragment.metadata.num_rows  # with those the condition left out
 
     def _with_partitions(self, file: InputFile, schema: pa.Schema) -> pa.Schema:
         for name in file.partitions:
@@ -112,4 +114,4 @@ def _reading(file: InputFile) -> Iterator[None]:
     except pa.ArrowNotImplementedError as error:
         raise ConfigError(f"{file.path}: the filter does not fit the columns: {error}") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{file.path}: expected a readable Parquet file: {error}") from None
+        raise DataError(f"{file.path}: cannot be read as Parquet: {error}") from None

@@ -49,7 +49,7 @@ class TextSource(Source):
 
     def stamps(self) -> list[FileStamp]:
         """One for each file."""
-        return [file.stamp() for file in self._files]
+        return [stamp for file in self._files if (stamp := file.stamp()) is not None]
 
     @property
     def schema(self) -> pa.Schema:
@@ -159,4 +159,4 @@ def _reading(file: InputFile) -> Iterator[None]:
     except pa.ArrowNotImplementedError as error:
         raise ConfigError(f"{file.path}: the filter does not fit the columns: {error}") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{file.path}: expected readable text with a header line: {error}") from None
+        raise DataError(f"{file.path}: cannot be read as delimited text in UTF-8: {error}") from None

@@ -99,7 +99,9 @@ class Timestamps:
         if self.unit is None:
             raise self._needs_unit(str(array.type))
         if pa.types.is_uint64(array.type):
-            array = pc.if_else(pc.less_equal(array, _MAX_INT64), array, pa.scalar(None, array.type))
+            array = pc.if_else(
+                pc.less_equal(array, pa.scalar(_MAX_INT64, pa.uint64())), array, pa.scalar(None, pa.uint64())
+            )
         return _scale(_fill(array.cast(pa.int64())), _PER_SECOND[self.unit], _valid(array))
 
     def _needs_unit(self, came: str) -> ConfigError:
@@ -110,9 +112,10 @@ class Timestamps:
 
     def _refuse_unit(self, kind: pa.DataType) -> None:
         if self.unit is not None:
+            knows = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
             raise ConfigError(
                 f"interactions.timestamp_unit: expected integers in column {self.column!r}, got {kind}",
-                hint="Leave timestamp_unit out: this column says its unit itself.",
+                hint="Leave timestamp_unit out: this column says its unit itself." if knows else None,
             )
 
 

@@ -8,6 +8,7 @@
     predicate  = operand (("==" | "!=" | "<" | "<=" | ">" | ">=") operand)*     chains as in Python
                | operand ["not"] "in" "[" literal ("," literal)* "]"
                | operand "is" ["not"] "null"
+               | column                                                        of booleans
                | "(" condition ")"
     operand    = column | literal
     literal    = number | string | "true" | "false"
@@ -183,10 +184,25 @@ class _Parser:
             links.append((left, token.text, right))
             left = right
         if not links:
-            raise self._unexpected("a comparison")
+            return self._truth(first)
 
         def build(columns: _Columns) -> pc.Expression:
             return functools.reduce(operator.and_, (self._compare(*link, columns) for link in links))
+
+        return build
+
+    def _truth(self, operand: _Operand) -> _Build:
+        """A column of booleans by itself."""
+        if operand.column is None:
+            raise self._unexpected("a comparison")
+        name = operand.column
+
+        def build(columns: _Columns) -> pc.Expression:
+            if not pa.types.is_boolean(columns[name].type):
+                raise _mistake(
+                    self._text, operand.position, f"expected a comparison or booleans, got {columns[name].type}"
+                )
+            return columns[name].values
 
         return build
 
@@ -212,7 +228,7 @@ class _Parser:
         token = self._peek()
         value: _Scalar
         if token.kind == "number":
-            value = float(token.text) if re.search(r"[.eE]", token.text) else int(token.text)
+            value = self._number(token)
         elif token.kind == "string":
             value = re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL)
         elif token.kind == "word" and token.text.lower() in ("true", "false"):
@@ -221,6 +237,14 @@ class _Parser:
             raise self._unexpected("a column or a value")
         self._next += 1
         return _Operand(None, value, token.position)
+
+    def _number(self, token: _Token) -> int | float:
+        if re.search(r"[.eE]", token.text):
+            return float(token.text)
+        value = int(token.text)
+        if not -(2**63) <= value < 2**63:
+            raise _mistake(self._text, token.position, f"expected an integer within int64, got {value}")
+        return value
 
     def expect_end(self) -> None:
         if self._peek().kind != "end":
@@ -275,6 +299,10 @@ def _scalar(literal: _Operand, kind: pa.DataType | None, text: str) -> pa.Scalar
         return pa.scalar(int(instant[0]), pa.timestamp("us", kind.tz if pa.types.is_timestamp(kind) else None))
     if _family(pa.scalar(value).type) != _family(kind):
         raise _mistake(text, literal.position, f"expected a value that compares with {kind}, got {value!r}")
+    if pa.types.is_decimal(kind):
+        return pa.scalar(float(value))  # Arrow has no comparison of every decimal with an integer
+    if pa.types.is_uint64(kind) and isinstance(value, int) and value >= 0:
+        return pa.scalar(value, kind)  # an int64 would bring the column to int64
     return pa.scalar(value)
 
 
