@@ -146,14 +146,20 @@ def test_a_real_scheduler_with_two_workers_sees_progress(project, luigi, start_c
         address = ["--scheduler-host", "127.0.0.1", "--scheduler-port", str(port), "--workers", "2"]
         result = luigi(*publish(project, *address))
         assert result.returncode == 0, result.stderr
-        query = urllib.parse.quote(json.dumps({"status": "DONE", "upstream_status": ""}))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/task_list?data={query}") as answer:
-            tasks = json.load(answer)["response"]
+        tasks = ask(port, "task_list", status="DONE", upstream_status="")
+        fits = [task_id for task_id in tasks if "FitFactors" in task_id]
+        progress = [ask(port, "get_task_progress_percentage", task_id=task)["progressPercentage"] for task in fits]
+        messages = [ask(port, "get_task_status_message", task_id=task)["statusMessage"] for task in fits]
     assert current(project)["date"] == "2026-01-31"
-    fits = [task for name, task in tasks.items() if "FitFactors" in name]
-    assert len(fits) == 2
-    assert {task["progress"] for task in fits} == {100}
-    assert all("done in" in task["status_message"] for task in fits)
+    assert progress == [100, 100]
+    assert all("done in" in message for message in messages)
+
+
+def ask(port, method, **arguments):
+    """Ask the scheduler what its page shows."""
+    query = urllib.parse.quote(json.dumps(arguments))
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/{method}?data={query}") as answer:
+        return json.load(answer)["response"]
 
 
 def test_cfpipe_run_can_use_a_scheduler(project, command, start_command):
