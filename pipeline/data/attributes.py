@@ -111,7 +111,7 @@ def read_names(settings: NamesSettings, ids: pa.Array, *, date: datetime.date) -
         If there is no file, or a column is missing.
     DataError
         If an id is null, ids are of another type than those to be named, names are neither strings nor integers, or
-        no id gets a name.
+        none of the ids is in the file.
     """
     source = open_source(settings, date=date)
     vocabulary = Vocabulary(ids)
@@ -129,13 +129,13 @@ def read_names(settings: NamesSettings, ids: pa.Array, *, date: datetime.date) -
         kept.append(names.take(pa.array(candidates[first[new]])))
         n_kept += int(np.count_nonzero(new))
         n_repeated += len(candidates) - int(np.count_nonzero(new))
-    if not n_kept:
+    if n_unknown == source.rows_seen:
         raise DataError(
-            f"{source.path}: expected names in {settings.name!r}, but none of its {source.rows_seen:,} rows names one "
+            f"{source.path}: expected names in {settings.name!r}, but none of its {source.rows_seen:,} rows is of one "
             "of the ids",
             hint=f"Is {settings.id!r} the column of the ids? The first ids are {_some(vocabulary)}.",
         )
-    names = pa.concat_arrays(kept).take(pa.array(place, mask=place < 0))
+    names = pa.concat_arrays([pa.array([], STRING), *kept]).take(pa.array(place, mask=place < 0))
     stats = {
         "rows_read": source.rows_seen,
         "rows_of_unknown_ids": n_unknown,

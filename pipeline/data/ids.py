@@ -126,6 +126,8 @@ class IdEncoder:
                 f"{self._column}: expected ids of one type in all files, got {_plural(self._distinct.type)} "
                 f"and {_plural(ids.type)}"
             )
+        if not len(ids):
+            return
         self._pending.append(ids)
         self._pending_bytes += ids.nbytes
         if self._pending_bytes >= max(self._MIN_PENDING_BYTES, self._distinct.nbytes):

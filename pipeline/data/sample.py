@@ -127,12 +127,12 @@ def _make_catalogue(stream: _Stream) -> _Catalogue:
     genre_weights = 1_000 // (np.arange(_N_GENRES) + 5)
     artist_genres = np.sort(np.concatenate([np.arange(_N_GENRES), stream.draw(genre_weights, N_ARTISTS - _N_GENRES)]))
     ranks = _shuffled(stream, N_ARTISTS)
-    artist_weights = 1_000_000 // (ranks + 8)
+    artist_weights = 1_000_000 // (ranks + 4)
     # Popular artists have more tracks, and everyone has one.
     extra = stream.draw(1_000_000 // (ranks + 60), N_TRACKS - N_ARTISTS)
     track_artists = np.sort(np.concatenate([np.arange(N_ARTISTS), extra]))
     first = np.searchsorted(track_artists, track_artists)
-    track_weights = 10_000 // (np.arange(N_TRACKS) - first + 2)
+    track_weights = 10_000 // (np.arange(N_TRACKS) - first + 1)
     return _Catalogue(artist_genres, artist_weights, track_artists, track_weights)
 
 

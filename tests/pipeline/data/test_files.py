@@ -4,6 +4,7 @@ import datetime
 import os
 
 import pytest
+
 from pipeline.data.files import choose_format, expand_date, find_files, partition_types, require_files
 from pipeline.errors import ConfigError, MissingInputError
 

@@ -6,6 +6,7 @@ import decimal
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from pipeline.config import InteractionsSettings
 from pipeline.data.interactions import read_interactions
 from pipeline.data.sources import open_source

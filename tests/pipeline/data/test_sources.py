@@ -4,6 +4,7 @@ import gzip
 
 import pyarrow as pa
 import pytest
+
 from pipeline.data.sources import open_source
 from pipeline.data.where import parse_where
 from pipeline.errors import ConfigError, DataError, MissingInputError

@@ -4,6 +4,7 @@ import decimal
 
 import pyarrow as pa
 import pytest
+
 from pipeline.data.sources import typed_columns
 from pipeline.data.where import parse_where
 from pipeline.errors import ConfigError
