@@ -176,7 +176,7 @@ def test_nothing_left_of_the_window_or_the_filter(document, encoded):
     with pytest.raises(DataError, match=r"none of its 6 rows is one at or before the end of 2020-01-01 \(UTC\)"):
         encoded(document, until=datetime.date(2020, 1, 1))
     document["interactions"]["where"] = "plays > 100"
-    with pytest.raises(DataError, match="none of its 6 rows is one at or before .* and where plays > 100"):
+    with pytest.raises(DataError, match=r"none of its 6 rows is one at or before .* and where plays > 100"):
         encoded(document)
 
 
