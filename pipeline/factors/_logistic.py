@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Non-interactions stand for all: so many rows of the other side, the same for every row that is solved.
-SAMPLE_SIZE = 1024
+SAMPLE_SIZE = 512
 #: Majorization steps, and conjugate gradient steps within each.
-STEPS = 24
-CG_STEPS = 6
+STEPS = 12
+CG_STEPS = 4
 #: A block of work holds this many entries, a row counting as its interactions and an overhead.
 BLOCK_ENTRIES = 1 << 17
 ROW_OVERHEAD = 256

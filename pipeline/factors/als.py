@@ -20,7 +20,7 @@ class AlternatingLeastSquaresSettings(FactorizerSettings):
     """Settings of ALS, with the meaning they have in ``implicit``."""
 
     #: L2 penalty of the vectors.
-    regularization: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    regularization: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
     #: What confidences are multiplied by; unobserved pairs weigh 1.
     alpha: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
     #: Sweeps over users and items; more are not better on large sparse data.

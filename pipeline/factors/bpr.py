@@ -22,7 +22,7 @@ class BayesianPersonalizedRankingSettings(FactorizerSettings):
     """Settings of BPR, with the meaning they have in ``implicit``."""
 
     #: Step size of the stochastic gradient.
-    learning_rate: float = Field(default=0.05, gt=0.0, allow_inf_nan=False)
+    learning_rate: float = Field(default=0.01, gt=0.0, allow_inf_nan=False)
     #: L2 penalty, applied at every sample.
     regularization: float = Field(default=0.01, gt=0.0, allow_inf_nan=False)
     #: Passes over the interactions.

@@ -24,7 +24,7 @@ class LogisticMatrixFactorizationSettings(FactorizerSettings):
     #: Step size, scaled by AdaGrad.
     learning_rate: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
     #: L2 penalty of the vectors.
-    regularization: float = Field(default=0.6, gt=0.0, allow_inf_nan=False)
+    regularization: float = Field(default=2.0, gt=0.0, allow_inf_nan=False)
     #: Sweeps over users and items.
     iterations: int = Field(default=30, ge=1)
     #: Sampled non-interactions for each interaction, at most as many as a vector has columns.
