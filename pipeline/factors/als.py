@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 class AlternatingLeastSquaresSettings(FactorizerSettings):
-    """Settings of ALS, with the meaning they have in ``implicit``."""
+    """Settings of ALS, with the meaning they have in ``implicit``.
+
+    The defaults lost least, together, on hold-outs of the training data of Gowalla, Last.fm and MovieLens. No alpha is
+    best on all: sparse data want more of it (30 on Gowalla), dense data less, or more regularization (30 or 60 on
+    MovieLens) than a small catalogue survives.
+    """
 
     #: L2 penalty of the vectors.
     regularization: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
