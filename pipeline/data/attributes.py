@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.data.ids import STRING, IdEncoder, ids_like, normalize_ids
 from pipeline.data.matrices import binary_pairs
-from pipeline.data.sources import Source, open_source
+from pipeline.data.sources import open_source
 from pipeline.data.vocabulary import Vocabulary
 from pipeline.errors import ConfigError, DataError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from pipeline.config import MapSettings, NamesSettings, UsersSettings
+    from pipeline.data.source import Source
 
 
 class Attribute(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,21 +87,22 @@ def find_files(path: str) -> list[InputFile]:
     -------
     The files sorted by name; empty where there are none.
     """
-    if Path(path).is_file():
+    if _is_file(Path(path)):
         found, base = [Path(path)], Path(path).parent
-    elif Path(path).is_dir():
+    elif _is_folder(Path(path)):
         base = Path(path)
-        found = list(base.rglob("*"))
+        found = _files_below(base)
     else:
         base = _fixed_part(path)
         # Not Path.glob, whose patterns must be relative.
-        found = [Path(match) for match in glob.glob(path, recursive=True)]  # noqa: PTH207
-        found += [below for folder in found if folder.is_dir() for below in folder.rglob("*")]
+        matches = [Path(match) for match in glob.glob(path, recursive=True)]  # noqa: PTH207
+        found = [match for match in matches if not _is_folder(match)]
+        found += [file for match in matches if _is_folder(match) for file in _files_below(match)]
     names = {file: file.relative_to(base).as_posix() for file in found}
     files = [
         InputFile(file, name, _partitions(file))
         for file, name in names.items()
-        if file.is_file() and (file == Path(path) or not _is_hidden(name))
+        if _is_file(file) and (file == Path(path) or not _is_hidden(name))
     ]
     return sorted(files, key=lambda file: file.name)
 
@@ -145,13 +147,33 @@ def require_files(files: list[InputFile], path: str) -> None:
     """Raise MissingInputError if there are none."""
     if files:
         return
-    if Path(path).is_dir():
+    if _is_folder(Path(path)):
         raise MissingInputError(f"no files in the folder {path}")
     if glob.has_magic(path):
         raise MissingInputError(f"no file matches {path}")
     parent = Path(path).parent
-    reason = "" if parent.is_dir() else f" (there is no folder {parent} either)"
+    reason = "" if _is_folder(parent) else f" (there is no folder {parent} either)"
     raise MissingInputError(f"no such file or folder: {path}{reason}")
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file can be seen there; what may not be looked at is not there."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Files of a folder at any depth, hidden ones too; links to folders are followed."""
+    return [Path(below, name) for below, _, names in os.walk(folder, followlinks=True) for name in names]
 
 
 def _format_of(path: Path) -> str | None:

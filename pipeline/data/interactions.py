@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.conditions import AllOf, Condition
 from pipeline.data.ids import normalize_ids
-from pipeline.data.sources import Batch, Source
+from pipeline.data.source import Batch, Source
 from pipeline.data.timestamps import Timestamps, Window, WindowCondition
 from pipeline.data.where import parse_where
 from pipeline.errors import DataError

@@ -12,7 +12,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from pipeline.data.files import FileStamp, InputFile, partition_types, require_files
-from pipeline.data.sources import Batch, Source, require_columns, require_distinct, typed_columns
+from pipeline.data.source import Batch, Source, require_columns, require_distinct, typed_columns
 from pipeline.errors import ConfigError, DataError, MissingInputError
 
 if TYPE_CHECKING:

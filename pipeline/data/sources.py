@@ -1,101 +1,26 @@
-"""Where rows come from: one interface over Parquet, CSV, TSV and the built-in sample.
+"""Where rows come from: the source of a path, by its format.
 
-A further format is one more :class:`Source` and a line in :func:`open_source`.
+A further format is one more :class:`~pipeline.data.source.Source`, a line in :func:`open_source`, and its ending in
+:mod:`pipeline.data.files`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
-
-import pyarrow as pa
-import pyarrow.compute as pc
-from rapidfuzz import process
+from typing import TYPE_CHECKING
 
 from pipeline.data import sample
-from pipeline.data.conditions import Column, Condition
 from pipeline.data.files import FileStamp, choose_format, expand_date, find_files
-from pipeline.errors import DataError, MissingInputError
+from pipeline.data.parquet_source import ParquetSource
+from pipeline.data.source import Batch, FileSettings, Source, require_columns, typed_columns
+from pipeline.data.text_source import TextSource
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    import pyarrow as pa
 
-class FileSettings(Protocol):
-    """What every section that names a file has."""
-
-    @property
-    def path(self) -> str:
-        """A file, a folder, a glob, or ``sample://...``; ``{date}`` is the date of the run."""
-
-    @property
-    def format(self) -> str:
-        """``auto``, ``parquet``, ``csv`` or ``tsv``."""
-
-
-class Batch(NamedTuple):
-    """Some rows of one file."""
-
-    file: str
-    rows: pa.RecordBatch
-
-
-class Source(ABC):
-    """Rows of one or more files with the same columns.
-
-    Attributes
-    ----------
-    path
-        The path as configured, with the date put in, for messages.
-    rows_seen
-        Rows of the files the last :meth:`batches` has gone through so far, whether or not they passed its condition.
-    """
-
-    #: Whether columns come as strings because the format knows no types.
-    text: ClassVar[bool]
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.rows_seen = 0
-
-    @abstractmethod
-    def stamps(self) -> list[FileStamp]:
-        """What tells whether the input is still the same, sorted; empty where there is none."""
-
-    @property
-    @abstractmethod
-    def schema(self) -> pa.Schema:
-        """Columns of the first file; in a format without types these are guessed from its beginning.
-
-        Raises
-        ------
-        MissingInputError
-            If there is no file.
-        """
-
-    @abstractmethod
-    def estimated_rows(self) -> int:
-        """About how many rows there are, without reading them; 0 where there is no file."""
-
-    @abstractmethod
-    def batches(self, columns: Sequence[str], condition: Condition | None = None) -> Iterator[Batch]:
-        """Read some columns, in the order of the files and of their rows.
-
-        Parameters
-        ----------
-        columns
-            Names, in the order wanted.
-        condition
-            Only rows for which it holds are given; it may look at other columns.
-
-        Raises
-        ------
-        MissingInputError
-            If there is no file, or a file lacks a column.
-        DataError
-            If a file is not what its format says.
-        """
+    from pipeline.data.conditions import Condition
 
 
 def open_source(settings: FileSettings, *, date: datetime.date) -> Source:
@@ -106,9 +31,6 @@ def open_source(settings: FileSettings, *, date: datetime.date) -> Source:
     ConfigError
         If the path has braces that are not a date, the sample is unknown, or the format cannot be told.
     """
-    from pipeline.data.parquet_source import ParquetSource
-    from pipeline.data.text_source import TextSource
-
     path = expand_date(settings.path, date)
     if path.startswith(sample.SCHEME):
         return SampleSource(path)
@@ -152,25 +74,3 @@ class SampleSource(Source):
             table = table.filter(condition.expression(typed_columns(table.schema)))
         for rows in table.select(list(columns)).to_batches():
             yield Batch(self.path, rows)
-
-
-def typed_columns(schema: pa.Schema) -> dict[str, Column]:
-    """The columns of a schema as conditions see them."""
-    return {field.name: Column(field.type, pc.field(field.name)) for field in schema}
-
-
-def require_columns(wanted: Iterable[str], columns: Iterable[str], file: str) -> None:
-    """Raise MissingInputError if a file lacks a column, with those it has, the most similar first."""
-    there = list(dict.fromkeys(columns))
-    for name in wanted:
-        if name not in there:
-            ranked = process.extract(name, there, limit=None)
-            known = ", ".join(column for column, _, _ in ranked) or "none"
-            raise MissingInputError(f"{file}: there is no column {name!r}; there are: {known}")
-
-
-def require_distinct(wanted: Iterable[str], columns: Sequence[str], file: str) -> None:
-    """Raise DataError if a file has several columns of one of these names."""
-    for name in wanted:
-        if (count := list(columns).count(name)) > 1:
-            raise DataError(f"{file}: expected one column {name!r}, got {count}")

@@ -19,7 +19,7 @@ import pyarrow.csv
 
 from pipeline.data.conditions import Column, Condition
 from pipeline.data.files import COMPRESSIONS, FileStamp, InputFile, partition_types, require_files
-from pipeline.data.sources import Batch, Source, require_columns, require_distinct
+from pipeline.data.source import Batch, Source, require_columns, require_distinct
 from pipeline.errors import ConfigError, DataError, MissingInputError
 
 if TYPE_CHECKING:

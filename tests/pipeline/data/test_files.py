@@ -63,6 +63,12 @@ def test_a_literal_path_wins_over_a_glob(tmp_path):
     assert [file.name for file in find_files(str(tmp_path / "a[1].csv"))] == ["a[1].csv"]
 
 
+def test_links_to_folders_are_followed(tree, tmp_path):
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "dt=2026-02-01").symlink_to(tree / "plays" / "dt=2026-01-30")
+    assert [file.name for file in find_files(str(tmp_path / "linked"))] == ["dt=2026-02-01/country=se/part-0.parquet"]
+
+
 def test_partitions_are_read_from_folder_names(tree):
     partitions = [dict(file.partitions) for file in find_files(str(tree / "plays" / "dt=*"))]
     assert partitions == [
@@ -139,6 +145,7 @@ def test_files_of_two_formats_are_refused(tmp_path):
         ("b/a.csv", "there is no folder .*b either"),
         ("*.csv", r"no file matches .*\*.csv"),
         ("", "no files in the folder"),
+        ("x" * 5000, "no such file or folder"),
     ],
 )
 def test_missing_files_are_told_apart(tmp_path, path, message):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.data.sources import typed_columns
+from pipeline.data.source import typed_columns
 from pipeline.data.timestamps import Timestamps, Window, WindowCondition, microseconds
 from pipeline.errors import ConfigError, DataError
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import decimal
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.data.sources import typed_columns
+from pipeline.data.source import typed_columns
 from pipeline.data.where import parse_where
 from pipeline.errors import ConfigError
 
@@ -123,3 +126,9 @@ def test_mistakes_are_pointed_at(text, message, position):
 def test_what_cannot_be_compared(text, message):
     with pytest.raises(ConfigError, match=message):
         parse_where(text).expression(typed_columns(TABLE.schema))
+
+
+@given(st.text("abn1.5 \"'`\\()[],<>=!-\n", max_size=40) | st.text(max_size=20))
+def test_any_text_is_parsed_or_refused(text):
+    with contextlib.suppress(ConfigError):
+        assert parse_where(text).columns is not None
