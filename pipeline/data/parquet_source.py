@@ -72,7 +72,7 @@ class ParquetSource(Source):
                 require_distinct(needed, schema.names, str(file.path))
                 scanner = fragment.scanner(
                     schema=schema,
-                    columns=list(columns),
+                    columns=list(dict.fromkeys(columns)),
                     filter=condition.expression(typed_columns(schema)) if condition else None,
                     batch_size=_BATCH_ROWS,
                     batch_readahead=_READAHEAD,

@@ -81,7 +81,7 @@ class Source(ABC):
         Parameters
         ----------
         columns
-            Names, in the order wanted.
+            Names, in the order wanted; one named twice is given once.
         condition
             Only rows for which it holds are given; it may look at other columns.
 

@@ -72,5 +72,5 @@ class SampleSource(Source):
         self.rows_seen = table.num_rows
         if condition is not None:
             table = table.filter(condition.expression(typed_columns(table.schema)))
-        for rows in table.select(list(columns)).to_batches():
+        for rows in table.select(list(dict.fromkeys(columns))).to_batches():
             yield Batch(self.path, rows)

@@ -70,7 +70,7 @@ class TextSource(Source):
         """Read some columns as strings, file by file."""
         require_files(self._files, self.path)
         self.rows_seen = 0
-        wanted = list(columns)
+        wanted = list(dict.fromkeys(columns))
         needed = list(dict.fromkeys([*wanted, *(condition.columns if condition else ())]))
         for file in self._files:
             with _reading(file):

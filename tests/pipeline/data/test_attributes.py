@@ -137,6 +137,13 @@ def test_the_first_name_counts(write, names):
     )
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_ids_may_be_their_own_names(write, date, name):
+    path = write(name, "id\n1\n007\n" if name == "a.csv" else {"id": ["1", "007"]})
+    result = read_names(NamesSettings(path=str(path), id="id", name="id"), STRINGS.ids, date=date)
+    assert result.names.to_pylist() == ["007", "1", None, None]
+
+
 def test_names_that_are_numbers_become_text(write, names):
     assert names(write("a.parquet", {"id": [1], "name": [1984]}))[0] == ["1984", None, None, None]
 
