@@ -65,7 +65,7 @@ def _exact_matches(vocabulary: Vocabulary, name: str) -> np.ndarray:
 
 def _folded_matches(vocabulary: Vocabulary, name: str) -> np.ndarray:
     wanted = fold(name)
-    names = vocabulary.names.to_pylist()
+    names = [] if vocabulary.names is None else vocabulary.names.to_pylist()
     return np.array([row for row, other in enumerate(names) if other is not None and fold(other) == wanted], dtype=int)
 
 

@@ -11,7 +11,7 @@ import math
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import luigi
 import numpy as np
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from scipy.sparse import csr_matrix
 
+    from pipeline.config import Metric
     from pipeline.data.files import FileStamp
     from pipeline.factors.base import Factorizer, FactorizerSettings
     from pipeline.progress import Progress
@@ -382,7 +383,7 @@ class BuildIndex(StepTask):
         with publish_folder(path.parent) as folder:
             annlib.Index.build(
                 _map(vectors_task(self, self.entity).vectors_path(self.entity)),
-                metric=self.metric,
+                metric=cast("Metric", self.metric),  # one of the parameter's choices
                 ids=vocabulary.ids.to_numpy(zero_copy_only=False),
                 names=vocabulary.display_names().to_pylist(),
                 path=folder / path.name,

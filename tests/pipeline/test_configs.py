@@ -67,8 +67,8 @@ def test_the_quickstart_beats_popularity_by_far(quickstart):
 
 
 def test_the_quickstarts_artists_are_near_those_of_their_genre(quickstart):
-    from pipeline.data.sources import open_source
     from pipeline.config import NamesSettings
+    from pipeline.data.sources import open_source
 
     run, _ = quickstart
     settings = NamesSettings(path="sample://artists", id="artist_id", name="name")
@@ -87,7 +87,8 @@ def test_lastfm_finds_neighbours_a_listener_would_name(lastfm, repository, comma
     result = command("cfpipe", "similar", config, "artist", "Radiohead", "--json", cwd=lastfm, env=env)
     assert result.returncode == 0, result.stderr
     names = {neighbor["name"] for neighbor in json.loads(result.stdout)}
-    assert len(names & {"Thom Yorke", "Sigur Rós", "Muse", "Blur", "Arcade Fire", "Portishead", "Björk", "Coldplay"}) >= 4
+    akin = {"Thom Yorke", "Sigur Rós", "Muse", "Blur", "Arcade Fire", "Portishead", "Björk", "Coldplay", "Interpol"}
+    assert len(names & akin) >= 4
     result = command("cfpipe", "recommend", config, "2", "--json", cwd=lastfm, env=env)
     assert result.returncode == 0, result.stderr
     recommended = {neighbor["id"] for neighbor in json.loads(result.stdout)}
