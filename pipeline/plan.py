@@ -129,8 +129,8 @@ def estimate_memory(step: StepTask, sizes: Sizes) -> int:
     n_vectors = {USER: sizes.users, settings.item_entity: sizes.items}
     matrix = 8 * sizes.pairs + 8 * sizes.users
     if isinstance(step, EncodeInteractions):
-        # Codes, weight and time of every event, and the sorted copy beside them.
-        own = 2 * 24 * sizes.rows + 64 * (sizes.users + sizes.items)
+        # Rows, weight and time of every event, and the copies that numbering and sorting take: measured.
+        own = 80 * sizes.rows + 64 * (sizes.users + sizes.items)
     elif isinstance(step, SplitInteractions):
         own = 24 * sizes.rows + 2 * matrix
     elif isinstance(step, FitFactors):

@@ -18,9 +18,10 @@ import numpy as np
 
 import annlib
 from pipeline.config import USER, Config, load_config
-from pipeline.data.encode import Encoded, encode
+from pipeline.data import encode, split
+from pipeline.data.encode import Encoded
 from pipeline.data.sources import open_source
-from pipeline.data.split import Split, split
+from pipeline.data.split import Split
 from pipeline.errors import DataError, PipelineError
 from pipeline.evaluation.check import check_run
 from pipeline.evaluation.evaluate import evaluate
@@ -188,6 +189,8 @@ class StepTask(PipelineTask):
 class EncodeInteractions(StepTask):
     """Interactions to a sparse matrix, vocabularies, attributes and names."""
 
+    version = encode.SCHEMA_VERSION
+
     def requires(self) -> Mapping[str, InputTask]:
         """All files that are read."""
         entities = self.settings.entities.items()
@@ -214,7 +217,7 @@ class EncodeInteractions(StepTask):
         """Encode."""
         output = Path(self.output().path)
         with publish_folder(output) as folder:
-            encode(self.settings, self.date, folder, report)
+            encode.encode(self.settings, self.date, folder, report)
             _fingerprints.forget()
             if Path(self.output().path) != output:
                 raise DataError("an input changed since the run was planned", hint="Run again.")
@@ -226,6 +229,8 @@ class EncodeInteractions(StepTask):
 
 class SplitInteractions(StepTask):
     """A training part and a hold-out of the interactions, for the evaluation."""
+
+    version = split.SCHEMA_VERSION
 
     def requires(self) -> Mapping[str, PipelineTask]:
         """The interactions."""
@@ -248,7 +253,7 @@ class SplitInteractions(StepTask):
         """Split."""
         settings = self.settings
         with publish_folder(Path(self.output().path)) as folder:
-            split(
+            split.split(
                 self.other(EncodeInteractions).open(),
                 settings.evaluation,
                 by_time=settings.uses_time_split,
@@ -395,6 +400,8 @@ class BuildIndex(StepTask):
 class WriteTable(StepTask):
     """A table of neighbours, its neighbour recall measured before it gets its name."""
 
+    version = TABLE_SCHEMA_VERSION
+
     table = luigi.Parameter(positional=False)
 
     def requires(self) -> Mapping[str, PipelineTask]:
@@ -415,8 +422,7 @@ class WriteTable(StepTask):
         table = self.settings.table(self.table)
         return {
             "table": _without_paths(table),
-            "schema": TABLE_SCHEMA_VERSION,
-            "date": None if table.active_days is None else self.date.isoformat(),
+                        "date": None if table.active_days is None else self.date.isoformat(),
             "seed": self.settings.run.seed,
         }
 
