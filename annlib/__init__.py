@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 try:
-    from annlib import _native as _native
+    import annlib._native as _native
 except ModuleNotFoundError as error:
     if error.name != "annlib._native":
         raise

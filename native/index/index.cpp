@@ -1,5 +1,7 @@
 #include "index/index.hpp"
 
+#include "parallel/float_environment.hpp"
+
 #include <cmath>
 
 namespace annlib {
@@ -14,6 +16,7 @@ Metric metric_of(const Image& image) {
 }
 
 ScanFrame frame_of(const Image& image, Metric metric) {
+    const DefaultFloatEnvironment environment;
     const Header& header = image.header();
     std::span<const float> center;
     if (metric == Metric::euclidean) {

@@ -1,5 +1,7 @@
 #include "index/writer.hpp"
 
+#include "parallel/float_environment.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -46,6 +48,7 @@ void IndexWriter::set_names(Strings names) {
 }
 
 std::size_t IndexWriter::append(const float* vectors, std::size_t count) {
+    const DefaultFloatEnvironment environment;
     std::size_t finite = 0;
     while (finite < count && all_finite(vectors + finite * dim_, dim_)) {
         ++finite;
@@ -67,6 +70,7 @@ std::size_t IndexWriter::append(const float* vectors, std::size_t count) {
 
 std::shared_ptr<Index> IndexWriter::finish(const std::string& metadata, std::size_t threads,
                                            Cancellation& cancellation) {
+    const DefaultFloatEnvironment environment;
     end_section();
     check_lengths();
     double magnitude = metric_ == Metric::manhattan ? static_cast<double>(largest_component_) : 0.0;

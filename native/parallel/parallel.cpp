@@ -1,7 +1,8 @@
 #include "parallel/parallel.hpp"
 
+#include "parallel/float_environment.hpp"
+
 #include <algorithm>
-#include <cfenv>
 #include <exception>
 #include <mutex>
 #include <sched.h>
@@ -11,21 +12,6 @@
 
 namespace annlib {
 namespace {
-
-// A library built with -ffast-math may have set flush-to-zero for the whole thread, which would change scores.
-class DefaultFloatEnvironment {
-  public:
-    DefaultFloatEnvironment() noexcept {
-        std::fegetenv(&saved_);
-        std::fesetenv(FE_DFL_ENV);
-    }
-    ~DefaultFloatEnvironment() { std::fesetenv(&saved_); }
-    DefaultFloatEnvironment(const DefaultFloatEnvironment&) = delete;
-    DefaultFloatEnvironment& operator=(const DefaultFloatEnvironment&) = delete;
-
-  private:
-    std::fenv_t saved_{};
-};
 
 class FirstException {
   public:
