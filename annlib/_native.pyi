@@ -4,7 +4,7 @@ Arrays are C-contiguous and of exactly the type shown; paths are encoded by :fun
 :class:`annlib.IndexFileError`, a failing system call :class:`OSError`.
 """
 
-from typing import Final, final
+from typing import Final, Never, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ def use_isa(name: str) -> None:
 @final
 class Index:
     """An open index image, in memory or mapped from a file; immutable and safe to share between threads."""
+
+    def __init__(self, *args: Never, **kwargs: Never) -> None:
+        """Raise TypeError: an index is opened, or finished by a writer."""
 
     @staticmethod
     def open(path: bytes) -> Index: ...

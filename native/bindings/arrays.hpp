@@ -37,6 +37,11 @@ py::array view(std::span<const T> values, std::vector<py::ssize_t> shape, const 
     return array;
 }
 
+// Classes of type `type`, as their stubs say, rather than of pybind11's own metaclass.
+inline py::metaclass plain_metaclass() {
+    return py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
+}
+
 // Asks Python for pending signals (Ctrl-C) now and then, from the calling thread, without the GIL held.
 Cancellation python_signals();
 

@@ -194,7 +194,7 @@ std::pair<IntArray, FloatArray> search_rows(const Index& index, const FloatArray
 } // namespace
 
 void bind_index(py::module_& module) {
-    py::class_<Index, SharedIndex>(module, "Index", py::is_final())
+    py::class_<Index, SharedIndex>(module, "Index", py::is_final(), plain_metaclass())
         .def_static(
             "open", [](const py::bytes& path) { return Index::open(std::string(path)); }, py::arg("path"))
         .def(

@@ -85,7 +85,7 @@ class Writer {
 } // namespace
 
 void bind_writer(py::module_& module) {
-    py::class_<Writer>(module, "Writer", py::is_final())
+    py::class_<Writer>(module, "Writer", py::is_final(), plain_metaclass())
         .def(py::init<const std::optional<py::bytes>&, const std::string&, std::size_t, std::uint64_t>(),
              py::arg("path"), py::arg("metric"), py::arg("dim"), py::arg("expected_bytes") = 0)
         .def("set_integer_ids", &Writer::set_integer_ids, py::arg("ids").noconvert())
