@@ -66,32 +66,36 @@ ScanFrame ScanFrame::make(Metric metric, std::size_t dim, double magnitude, std:
     return frame;
 }
 
-void ScanFrame::set_terms(ItemTerms& terms, std::size_t lane, double item_norm) const noexcept {
-    const double norm = item_norm * scale;
+void ScanFrame::set_terms(ItemTerms& terms, const double* item_norms, std::size_t count) const noexcept {
+    constexpr double up = 1.0 + 0x1p-22; // more than rounding to float32 can take away
     switch (metric) {
     case Metric::inner_product:
-        terms.bias[lane] = 0.0F;
-        terms.weight[lane] = round_up(norm);
+        for (std::size_t lane = 0; lane < count; ++lane) {
+            terms.bias[lane] = 0.0F;
+            terms.weight[lane] = static_cast<float>(item_norms[lane] * scale * up);
+        }
         break;
     case Metric::cosine:
-        terms.bias[lane] = norm == 0.0 ? -kInfinity : 0.0F;
-        terms.weight[lane] = static_cast<float>(norm);
+        for (std::size_t lane = 0; lane < count; ++lane) {
+            terms.bias[lane] = item_norms[lane] == 0.0 ? -kInfinity : 0.0F;
+            terms.weight[lane] = static_cast<float>(item_norms[lane] * scale);
+        }
         break;
     case Metric::euclidean:
-        terms.bias[lane] = static_cast<float>(-0.5 * norm * norm);
-        terms.weight[lane] = round_up(norm * norm);
+        for (std::size_t lane = 0; lane < count; ++lane) {
+            const double norm = item_norms[lane] * scale;
+            terms.bias[lane] = static_cast<float>(-0.5 * norm * norm);
+            terms.weight[lane] = static_cast<float>(norm * norm * up);
+        }
         break;
     case Metric::manhattan:
     case Metric::hamming:
-        terms.bias[lane] = 0.0F;
-        terms.weight[lane] = 0.0F;
+        std::fill_n(terms.bias, count, 0.0F);
+        std::fill_n(terms.weight, count, 0.0F);
         break;
     }
-}
-
-void ScanFrame::clear_terms(ItemTerms& terms, std::size_t lane) noexcept {
-    terms.bias[lane] = -kInfinity;
-    terms.weight[lane] = 0.0F;
+    std::fill(terms.bias + count, terms.bias + kPanelWidth, -kInfinity);
+    std::fill(terms.weight + count, terms.weight + kPanelWidth, 0.0F);
 }
 
 double rounding_boundary_above(float goodness) noexcept {
@@ -137,6 +141,9 @@ Gate QueryBound::gate(float threshold) const noexcept {
     const double boundary = rounding_boundary_above(threshold);
     switch (metric_) {
     case Metric::inner_product:
+        if (norm_ == 0.0) { // every score is zero, exactly
+            return {.slope = 0.0F, .floor = boundary > 0.0 ? kInfinity : -kInfinity};
+        }
         return {.slope = round_up(error_ * norm_), .floor = round_down(boundary / score_unit_ - kUnderflow)};
     case Metric::cosine: // value / (|q| |x|) + error >= boundary, multiplied out
         if (boundary > 2.0) {
@@ -171,7 +178,7 @@ Interval QueryBound::interval(float value, double item_norm) const noexcept {
     const double norm = item_norm * item_scale_;
     switch (metric_) {
     case Metric::inner_product: {
-        const double error = error_ * norm_ * norm + kUnderflow;
+        const double error = norm_ == 0.0 ? 0.0 : error_ * norm_ * norm + kUnderflow;
         return ordered((sum - error) * score_unit_, (sum + error) * score_unit_);
     }
     case Metric::cosine: {

@@ -26,10 +26,9 @@ struct ScanFrame {
     static ScanFrame make(Metric metric, std::size_t dim, double magnitude, std::span<const float> center);
     const float* center_or_null() const noexcept { return center.empty() ? nullptr : center.data(); }
 
-    // Fills lane `lane` for an item with this norm (as stored; 0 for metrics without).
-    void set_terms(ItemTerms& terms, std::size_t lane, double item_norm) const noexcept;
-    // A lane that holds no item: no value passes but NaN, or where everything passes.
-    static void clear_terms(ItemTerms& terms, std::size_t lane) noexcept;
+    // Fills the first `count` lanes for items with these norms (as stored; ignored for metrics without). The other
+    // lanes hold no item: none of their values passes but NaN, or where everything passes.
+    void set_terms(ItemTerms& terms, const double* item_norms, std::size_t count) const noexcept;
 };
 
 // The gate of the scan kernels: an item passes unless `value + slope * weight < floor`.

@@ -185,16 +185,14 @@ void TileSearch::load_queries(std::size_t first_query) {
 
 void TileSearch::load_items(std::size_t first_item, std::size_t count) noexcept {
     lanes_ = count;
+    double norms[kPanelWidth];
     for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
         const std::int64_t row = items_.row(first_item + std::min(lane, count - 1));
         block_rows_[lane] = row;
         block_.rows[lane] = scorer_.vectors + static_cast<std::size_t>(row) * scorer_.dim;
-        if (lane < count) {
-            frame_.set_terms(terms_, lane, scorer_.norm(row));
-        } else {
-            ScanFrame::clear_terms(terms_, lane);
-        }
+        norms[lane] = scorer_.norm(row);
     }
+    frame_.set_terms(terms_, norms, count);
 }
 
 void TileSearch::scan_block() noexcept {

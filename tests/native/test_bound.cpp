@@ -59,10 +59,10 @@ void check_case(const Case& c, const annlib::KernelTable& table, std::uint32_t s
     annlib::ItemTerms terms{};
     annlib::RowBlock block{
         .rows = {}, .scale = static_cast<float>(frame.scale), .center = frame.center_or_null(), .terms = &terms};
+    frame.set_terms(terms, norms.data(), annlib::kPanelWidth);
     std::vector<float> goodness(annlib::kPanelWidth);
     for (std::size_t lane = 0; lane < annlib::kPanelWidth; ++lane) {
         block.rows[lane] = items.data() + lane * dim;
-        frame.set_terms(terms, lane, norms[lane]);
         goodness[lane] =
             annlib::goodness_of_score(c.metric, annlib::defined_score(c.metric, table, query.data(), query_norm,
                                                                       block.rows[lane], norms[lane], dim));
