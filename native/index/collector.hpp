@@ -33,10 +33,11 @@ struct Scorer {
 // Collects the best k of rows offered in ascending order; ties go to the lower row.
 class Collector {
   public:
-    // Room for `k` results and the candidates among which they are; see Collector::capacity.
-    Collector(const Scorer& scorer, const float* query, double query_norm, std::size_t k,
-              std::span<Candidate> buffer) noexcept
-        : scorer_(&scorer), query_(query), query_norm_(query_norm), k_(k), buffer_(buffer) {}
+    // `buffer` has room for `k` results and the candidates among which they are (see Collector::capacity); `keys`, as
+    // long, is scratch that collectors of one thread share.
+    Collector(const Scorer& scorer, const float* query, double query_norm, std::size_t k, std::span<Candidate> buffer,
+              std::span<std::int32_t> keys) noexcept
+        : scorer_(&scorer), query_(query), query_norm_(query_norm), k_(k), buffer_(buffer), keys_(keys) {}
 
     static std::size_t capacity(std::size_t k) noexcept { return 2 * k + 32; }
 
@@ -64,7 +65,8 @@ class Collector {
     const float* query_;
     double query_norm_;
     std::size_t k_;
-    std::span<Candidate> buffer_;
+    std::span<Candidate> buffer_; // in ascending order of rows
+    std::span<std::int32_t> keys_;
     std::size_t size_ = 0;
     float threshold_ = 0.0F; // the k-th best lower bound, once full
     bool full_ = false;

@@ -117,6 +117,7 @@ class TileSearch {
     std::vector<QueryBound> bounds_;
     std::vector<Collector> collectors_;
     std::vector<Candidate> candidates_;
+    std::vector<std::int32_t> keys_;
 
     // The items of the block under the scan.
     std::size_t lanes_ = 0;
@@ -137,7 +138,8 @@ TileSearch::TileSearch(const Index& index, const SearchRequest& request, const P
       op_(static_cast<std::size_t>(scan_op(index.metric()))), scanned_(plan.tile * index.dim()), slope_(plan.tile),
       floor_(plan.tile), bounds_(plan.tile),
       candidates_(plan.tile * std::min(Collector::capacity(plan.k), plan.range + 1)),
-      panel_(plan.streamed ? 0 : index.dim() * kPanelWidth), hits_(plan.tile * kPanelWidth) {
+      keys_(candidates_.size() / plan.tile), panel_(plan.streamed ? 0 : index.dim() * kPanelWidth),
+      hits_(plan.tile * kPanelWidth) {
     block_.scale = static_cast<float>(frame_.scale);
     block_.center = frame_.center_or_null();
     block_.terms = &terms_;
@@ -176,7 +178,8 @@ void TileSearch::load_queries(std::size_t first_query) {
             const std::size_t grouped = (q / kGroupSize * dim + i) * kGroupSize + q % kGroupSize;
             scanned_[plan_.streamed ? q * dim + i : grouped] = scanned[i];
         }
-        collectors_.emplace_back(scorer_, query, norm, plan_.k, std::span(candidates_).subspan(q * capacity, capacity));
+        collectors_.emplace_back(scorer_, query, norm, plan_.k, std::span(candidates_).subspan(q * capacity, capacity),
+                                 keys_);
         const bool has_neighbors = scorer_.metric != Metric::cosine || norm > 0.0;
         set_gate(q, has_neighbors ? QueryBound::open_gate()
                                   : Gate{.slope = 0.0F, .floor = std::numeric_limits<float>::infinity()});

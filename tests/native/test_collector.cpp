@@ -19,7 +19,8 @@ std::vector<std::int64_t> collect(const std::vector<float>& scores, std::size_t 
                                 .vectors = scores.data(),
                                 .norms = nullptr};
     std::vector<Candidate> buffer(Collector::capacity(k));
-    Collector collector(scorer, &query, 1.0, k, buffer);
+    std::vector<std::int32_t> keys(buffer.size());
+    Collector collector(scorer, &query, 1.0, k, buffer, keys);
     for (std::size_t row = 0; row < scores.size(); ++row) {
         const Candidate candidate{
             .low = scores[row] - slack, .high = scores[row] + slack, .row = static_cast<std::int64_t>(row)};
@@ -96,7 +97,8 @@ TEST(nan_is_never_a_result) {
                                 .vectors = scores.data(),
                                 .norms = nullptr};
     std::vector<Candidate> buffer(Collector::capacity(10));
-    Collector collector(scorer, &query, 1.0, 10, buffer);
+    std::vector<std::int32_t> keys(buffer.size());
+    Collector collector(scorer, &query, 1.0, 10, buffer, keys);
     constexpr float infinity = std::numeric_limits<float>::infinity();
     for (std::int64_t row = 0; row < 500; ++row) {
         collector.add({.low = -infinity, .high = infinity, .row = row});

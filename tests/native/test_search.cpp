@@ -205,9 +205,9 @@ TEST(duplicates_everywhere_still_give_the_lowest_rows) {
 TEST(a_cancelled_search_returns) {
     constexpr std::size_t dim = 64;
     const auto index = index_of(check::random_floats(20000 * dim, 9), dim, Metric::cosine);
-    const std::vector<float> queries = check::random_floats(4000 * dim, 10);
-    std::vector<std::int64_t> rows(4000);
-    std::vector<float> scores(4000);
+    const std::vector<float> queries = check::random_floats(40000 * dim, 10);
+    std::vector<std::int64_t> rows(40000);
+    std::vector<float> scores(40000);
     annlib::Cancellation cancellation([] { return true; });
     annlib::search(*index, request_of(queries, dim, 1, 2), cancellation, rows.data(), scores.data());
     CHECK(cancellation.requested(false));
