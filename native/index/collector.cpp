@@ -114,6 +114,9 @@ void Collector::score_all() noexcept {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < size_; ++i) {
         const std::int64_t row = buffer_[i].row;
+        if (i + 1 < size_) {
+            scorer_->prefetch(buffer_[i + 1].row);
+        }
         const float goodness = scorer_->goodness(query_, query_norm_, row);
         if (!std::isnan(goodness)) {
             buffer_[kept++] = {.low = goodness, .high = goodness, .row = row};
