@@ -100,15 +100,15 @@ def refuse_row(argument: str, block: NDArray[np.generic], row: int, first_row: i
     return ValueError(f"{argument}: expected {what}, got {block[row, i]} in row {first_row + row}, column {i}")
 
 
-def as_queries(queries: ArrayLike, dim: int) -> NDArray[np.float32]:
+def as_queries(queries: ArrayLike, dim: int, argument: str = "queries") -> NDArray[np.float32]:
     """Return queries as finite float32 ``(m, dim)``."""
-    array = as_matrix("queries", queries)
+    array = as_matrix(argument, queries)
     if array.shape[1] != dim:
-        raise ValueError(f"queries: expected {dim} dimensions, as the index has, got shape {array.shape}")
+        raise ValueError(f"{argument}: expected {dim} dimensions, as the index has, got shape {array.shape}")
     converted = as_float32(array)
     finite = np.isfinite(converted).all(axis=1)
     if not finite.all():
-        raise refuse_row("queries", array, int(np.flatnonzero(~finite)[0]), 0)
+        raise refuse_row(argument, array, int(np.flatnonzero(~finite)[0]), 0)
     return converted
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 import numpy as np
 
 from annlib import _checks, _native
+from annlib._build import write_index
 from annlib._checks import CsrMatrix
 from annlib.errors import AnnlibError, IndexFileError, UnknownIdError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Index"]
 
 _LARGEST_METADATA = 1 << 20
-_HEADROOM = 1 << 16
 
 
 class Index:
@@ -81,22 +81,18 @@ class Index:
         OSError
             ``path`` cannot be written.
         """
-        known_metric = _checks.check_metric(metric)
-        threads = _checks.check_integer("num_threads", num_threads, 0)
         _checks.check_integer("seed", seed, 0)
         target = None if path is None else os.fspath(path)
-        dim, count, blocks = _checks.vector_blocks(vectors, streamed=target is not None)
-        calibration = 0 if calibration_queries is None else len(_checks.as_queries(calibration_queries, dim))
-        expected_bytes = 0 if count is None else count * (4 * dim + 8) + _HEADROOM
-        writer = _native.Writer(None if target is None else os.fsencode(target), known_metric, dim, expected_bytes)
-        try:
-            _set_ids(writer, ids, count)
-            _set_names(writer, names, count)
-            _append(writer, blocks)
-            metadata = json.dumps({"calibration_queries": calibration}, sort_keys=True)
-            return cls(writer.finish(metadata.encode(), num_threads=threads), target)
-        finally:
-            writer.abandon()
+        native = write_index(
+            vectors,
+            metric=_checks.check_metric(metric),
+            ids=ids,
+            names=names,
+            calibration_queries=calibration_queries,
+            path=target,
+            num_threads=_checks.check_integer("num_threads", num_threads, 0),
+        )
+        return cls(native, target)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -436,42 +432,6 @@ def _read_metadata(native: _native.Index, path: str | None) -> dict[str, Any]:
         file = "<memory>" if path is None else path
         raise IndexFileError(f"damaged: {error}", file=file, section="metadata") from None
     return metadata
-
-
-def _set_ids(writer: _native.Writer, ids: ArrayLike | None, count: int | None) -> None:
-    if ids is None:
-        return
-    converted = _checks.as_ids("ids", ids)
-    _check_length("ids", len(converted), count)
-    if isinstance(converted, list):
-        writer.set_string_ids(*_checks.join_strings("ids", converted))
-    else:
-        writer.set_integer_ids(converted)
-
-
-def _set_names(writer: _native.Writer, names: Sequence[str] | None, count: int | None) -> None:
-    if names is None:
-        return
-    if isinstance(names, (str, bytes)):
-        raise TypeError(f"names: expected a sequence of strings, got the single {type(names).__name__} {names!r}")
-    converted = _checks.check_strings("names", names)
-    _check_length("names", len(converted), count)
-    writer.set_names(*_checks.join_strings("names", converted))
-
-
-def _check_length(argument: str, length: int, count: int | None) -> None:
-    """Where the number of vectors is known, tell of a mismatch before they are written."""
-    if count is not None and length != count:
-        raise ValueError(f"{argument}: expected one for each of the {count} vectors, got {length}")
-
-
-def _append(writer: _native.Writer, blocks: Iterable[NDArray[np.generic]]) -> None:
-    first_row = 0
-    for block in blocks:
-        finite = writer.append(_checks.as_float32(block))
-        if finite < len(block):
-            raise _checks.refuse_row("vectors", block, finite, first_row)
-        first_row += len(block)
 
 
 def _string_array(strings: list[str]) -> NDArray[np.object_]:

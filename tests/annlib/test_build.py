@@ -81,7 +81,7 @@ def test_refused_rows_are_counted_over_blocks():
         ({"names": ["a", "b"]}, ValueError, "names: expected one for each of the 3 vectors, got 2"),
         ({"names": ["a", "b", 3]}, TypeError, "names: expected strings, got 3 at position 2"),
         ({"names": "abc"}, TypeError, "names: expected a sequence of strings, got the single str 'abc'"),
-        ({"calibration_queries": np.ones((2, 5))}, ValueError, "queries: expected 2 dimensions"),
+        ({"calibration_queries": np.ones((2, 5))}, ValueError, "calibration_queries: expected 2 dimensions"),
     ],
 )
 def test_bad_arguments(arguments, error, message):
