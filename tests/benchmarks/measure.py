@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ ResultT = TypeVar("ResultT")
 #: What runs shorter than this is timed three times, and the best counts.
 SHORT_SECONDS = 5.0
 _REPEATS = 3
+#: Share of the machine that other processes may take before a run counts as disturbed; the clock of it is coarse.
+QUIET, _LOAD_SECONDS = 0.1, 0.5
 #: Queries of the first, cheapest estimate of how long all of them take, and how fast further estimates grow.
 _PROBE_QUERIES, _PROBE_GROWTH = 256, 8
 #: What float32 cannot tell apart: a neighbour found counts as true where its score ties with the k-th true one.
@@ -148,8 +151,21 @@ def _prepared(vectors: NDArray[np.float32], metric: Metric) -> NDArray[np.float6
     return wide
 
 
+def with_k(job: Job, k: int) -> Job:
+    """The job with another k, and the truth of the same sample of queries."""
+    k = min(k, len(job.items) - job.self_join)
+    own_rows = job.sample if job.self_join else None
+    thresholds = kth_scores(job.items, job.queries[job.sample], own_rows, job.metric, k)
+    return replace(job, k=k, thresholds=thresholds)
+
+
 def recall(job: Job, rows: NDArray[np.int64]) -> float:
-    """Mean share of the k nearest neighbours that were found.
+    """Mean of :func:`recalls`."""
+    return float(recalls(job, rows).mean())
+
+
+def recalls(job: Job, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the k nearest neighbours that was found for each query, shape ``(s,)``.
 
     Parameters
     ----------
@@ -167,7 +183,8 @@ def recall(job: Job, rows: NDArray[np.int64]) -> float:
     thresholds = job.thresholds[: len(rows), np.newaxis]
     scores = _scores(job, sampled, np.maximum(rows, 0))
     hits = (scores >= thresholds - _TIE * np.abs(thresholds)) & (rows >= 0) & ~repeated
-    return float(hits.sum(axis=1).mean() / job.k)
+    found: NDArray[np.float64] = hits.sum(axis=1) / job.k
+    return found
 
 
 def without_own(rows: NDArray[np.int64], own_rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -186,20 +203,63 @@ def _scores(job: Job, query_rows: NDArray[np.int64], item_rows: NDArray[np.int64
     return scores
 
 
-def best_time(run: Callable[[], ResultT]) -> tuple[ResultT, float]:
-    """Run, and run again where it was short; the result and the least seconds."""
-    result, best = timed(run)
-    for _ in range(_REPEATS - 1 if best < SHORT_SECONDS else 0):
-        result, seconds = timed(run)
-        best = min(best, seconds)
-    return result, best
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of a run, and how busy other processes kept the machine meanwhile: of its cores, from 0 to 1."""
+
+    seconds: float
+    others: float
+
+    @classmethod
+    def start(cls) -> Callable[[], Timing]:
+        """Start the clock; call what is returned to read it."""
+        started, machine, own = time.perf_counter(), _machine_seconds(), time.process_time()
+
+        def stop() -> Timing:
+            seconds = time.perf_counter() - started
+            busy = _machine_seconds() - machine - (time.process_time() - own)
+            return cls(seconds, min(1.0, max(0.0, busy / (seconds * psutil.cpu_count()))))
+
+        return stop
 
 
-def timed(run: Callable[[], ResultT]) -> tuple[ResultT, float]:
-    """Run once; the result and the seconds."""
-    started = time.perf_counter()
+def _machine_seconds() -> float:
+    """Processor seconds of all processes."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def best_time(run: Callable[[], ResultT], patience: float = 0.0) -> tuple[ResultT, Timing]:
+    """Run, and run again where it was short; the result and the least seconds.
+
+    Parameters
+    ----------
+    patience
+        Seconds to wait before a run, at most, until other processes leave the machine alone.
+    """
+    timings: list[Timing] = []
+    while len(timings) < _REPEATS and all(timing.seconds < SHORT_SECONDS for timing in timings):
+        wait_for_quiet(patience)
+        result, timing = timed(run)
+        timings.append(timing)
+    return result, min(timings, key=lambda timing: timing.seconds)
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Wait until other processes leave the machine alone, for ``patience`` seconds at most."""
+    deadline = time.perf_counter() + patience
+    while time.perf_counter() < deadline:
+        stop = Timing.start()
+        time.sleep(_LOAD_SECONDS)
+        if stop().others < QUIET:
+            return
+
+
+def timed(run: Callable[[], ResultT]) -> tuple[ResultT, Timing]:
+    """Run once; the result and the time."""
+    stop = Timing.start()
     result = run()
-    return result, time.perf_counter() - started
+    return result, stop()
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +268,7 @@ class Answered:
 
     Attributes
     ----------
-    seconds
+    timing
         For all queries; extrapolated where ``timed_queries`` is less than all.
     timed_queries
         How many were run.
@@ -216,12 +276,14 @@ class Answered:
         What was found for ``job.sample``, shape ``(s, k)`` or wider.
     """
 
-    seconds: float
+    timing: Timing
     timed_queries: int
     rows: NDArray[np.int64]
 
 
-def answer(job: Job, search: Callable[[NDArray[np.int64] | None], NDArray[np.int64]], budget: float) -> Answered:
+def answer(
+    job: Job, search: Callable[[NDArray[np.int64] | None], NDArray[np.int64]], budget: float, patience: float = 0.0
+) -> Answered:
     """Time all queries, or as many random ones as the budget of seconds allows, and extrapolate.
 
     Small samples are run first, and larger ones until they say how long all will take: batches grow, so the cost of a
@@ -231,16 +293,19 @@ def answer(job: Job, search: Callable[[NDArray[np.int64] | None], NDArray[np.int
     ----------
     search
         Finds the neighbours of all queries (None) or of these rows of them.
+    patience
+        As of :func:`best_time`.
     """
     total = len(job.queries)
     size = _PROBE_QUERIES
     while size < len(job.order):
-        sampled = job.order[:size]
-        rows, seconds = timed(partial(search, sampled))
-        if seconds * total / size <= budget:
+        wait_for_quiet(patience)
+        rows, timing = timed(partial(search, job.order[:size]))
+        whole = Timing(timing.seconds * total / size, timing.others)
+        if whole.seconds <= budget:
             break
-        if seconds * _PROBE_GROWTH > budget / 2:
-            return Answered(seconds * total / size, size, rows[: len(job.sample)])
+        if timing.seconds * _PROBE_GROWTH > budget / 2:
+            return Answered(whole, size, rows[: len(job.sample)])
         size *= _PROBE_GROWTH
-    rows, seconds = best_time(partial(search, None))
-    return Answered(seconds, total, rows[job.sample])
+    rows, timing = best_time(partial(search, None), patience)
+    return Answered(timing, total, rows[job.sample])

@@ -153,6 +153,7 @@ class Implicit(Peer):
 
 class _Faiss(Peer):
     package, module = "faiss-cpu", "faiss"
+    index: Any
 
     def _metric(self, job: Job) -> int:
         return self.library.METRIC_L2 if job.metric == "euclidean" else self.library.METRIC_INNER_PRODUCT

@@ -8,6 +8,9 @@ normalized vectors), the inner product, or for MNIST the euclidean distance. Pee
 ``--recalls`` is timed on all queries; sweeps of a build end there. What would take longer than its share of
 ``--peer-seconds`` is timed on a random sample of queries and extrapolated, marked ``~``.
 
+Other processes make any figure wrong: the share of the machine that they took is measured, and what was disturbed is
+marked; ``--patience`` waits for them.
+
 Ours is built and timed before the peers and again after them, and the best counts. Ratios are a peer's total, build
 included, to ours: ``/exact`` to our exact search, ``/.99`` to ours at recall .99, where that has at least the peer's
 recall.
@@ -20,14 +23,14 @@ import dataclasses
 import json
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import datasets
 from hardware import NoLimitError, multiply_add_limit
-from measure import SHORT_SECONDS, Job, Work, answer, best_time, make_job, recall, timed
+from measure import QUIET, SHORT_SECONDS, Job, Work, answer, best_time, make_job, recall, timed, wait_for_quiet
 from peers import PEERS, Annlib, OutOfTimeError, Peer, Settings, UnavailableError, normalized
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ class Row:
     ----------
     timed_queries
         Of the queries, how many ``query_seconds`` was extrapolated from; all of them if it was not.
+    others
+        Share of the machine that other processes took meanwhile, of build or queries the larger.
     scanned_share, multiply_adds_per_second, limit_share
         Ours alone: of the items how many were scanned, 8-bit products a second, and of the hardware's limit.
     """
@@ -64,6 +69,7 @@ class Row:
     queries: int = 0
     timed_queries: int = 0
     recall: float | None = None
+    others: float = 0.0
     scanned_share: float | None = None
     multiply_adds_per_second: float | None = None
     limit_share: float | None = None
@@ -86,7 +92,8 @@ class Plan:
     peer_seconds: float
     num_threads: int
     quick: bool
-    limit: float | None = field(default=None)
+    patience: float
+    limit: float | None
 
 
 def measure_peer(kind: type[Peer], job: Job, plan: Plan) -> Iterator[Row]:
@@ -118,13 +125,16 @@ def measure_peer(kind: type[Peer], job: Job, plan: Plan) -> Iterator[Row]:
 def _measure_build(kind: type[Peer], job: Job, row: Row, plan: Plan, deadline: float) -> Iterator[Row]:
     peer = kind(plan.num_threads)
     queries = normalized(job.queries) if job.metric == "cosine" else job.queries
-    _, row.build_seconds = best_time(partial(_build, peer, job, row.build_settings, deadline))
+    _, built = best_time(partial(_build, peer, job, row.build_settings, deadline), plan.patience)
     for settings, note in _worth_timing(peer, job, queries, plan, deadline):
-        answered = answer(job, partial(_answer, peer, job, queries, settings), _QUERY_SHARE * plan.peer_seconds)
+        search = partial(_answer, peer, job, queries, settings)
+        answered = answer(job, search, _QUERY_SHARE * plan.peer_seconds, plan.patience)
         yield dataclasses.replace(
             row,
             search_settings=settings,
-            query_seconds=answered.seconds,
+            build_seconds=built.seconds,
+            query_seconds=answered.timing.seconds,
+            others=max(built.others, answered.timing.others),
             timed_queries=answered.timed_queries,
             recall=recall(job, answered.rows),
             note=note,
@@ -149,57 +159,57 @@ def _worth_timing(
         yield from ((settings, "") for settings in settings_list)
         return
     wanted = sorted(plan.recalls)
-    unmet: Settings | None = None
-    sample_seconds = 0.0
+    untimed: Settings | None = None
+    seconds = 0.0
     for settings in settings_list:
-        scale = len(job.sample) / len(job.queries)
-        # The next takes about 1.5 times as long as this one.
-        if (
-            time.perf_counter() + 1.5 * sample_seconds + min(_QUERY_SHARE * plan.peer_seconds, sample_seconds / scale)
-            > deadline
-        ):
+        # The next takes about 1.5 times as long as this one, and then perhaps all queries.
+        full = min(_QUERY_SHARE * plan.peer_seconds, seconds * len(job.queries) / len(job.sample))
+        if time.perf_counter() + 1.5 * seconds + full > deadline:
             break
-        found, sample_seconds = timed(partial(_answer, peer, job, queries, settings, job.sample))
-        reached = [target for target in wanted if target <= recall(job, found)]
-        unmet = settings
-        if reached:
-            unmet = None
-            wanted = wanted[len(reached) :]
+        found, timing = timed(partial(_answer, peer, job, queries, settings, job.sample))
+        seconds, reached = timing.seconds, recall(job, found)
+        untimed = settings
+        if reached >= wanted[0]:
+            wanted, untimed = [target for target in wanted if target > reached], None
             yield settings, ""
         if not wanted:
             return
-    if unmet is not None:
-        yield unmet, f"recall {wanted[0]} not reached"
+    if untimed is not None:
+        yield untimed, f"recall {wanted[0]} not reached"
 
 
 def measure_ours(job: Job, plan: Plan) -> list[Row]:
     """Build ours, and search exactly and at recall .99."""
     peer = Annlib(plan.num_threads)
-    _, build_seconds = best_time(partial(_build_ours, peer, job))
+    _, built = best_time(partial(_build_ours, peer, job), plan.patience)
     rows = []
     for settings in peer.searches(job):
-        answered = answer(job, partial(_answer, peer, job, job.queries, settings), plan.peer_seconds)
-        stats = peer.last_search()
-        speed = stats["multiply_adds"] / stats["seconds"] if {"multiply_adds", "seconds"} <= stats.keys() else None
-        rows.append(
-            Row(
-                job.data,
-                job.work,
-                peer.name,
-                peer.version(),
-                {},
-                settings,
-                build_seconds,
-                answered.seconds,
-                len(job.queries),
-                answered.timed_queries,
-                recall(job, answered.rows),
-                stats.get("scanned_share"),
-                speed,
-                speed / plan.limit if speed is not None and plan.limit is not None else None,
-            )
+        search = partial(_answer, peer, job, job.queries, settings)
+        answered = answer(job, search, plan.peer_seconds, plan.patience)
+        row = Row(
+            job.data,
+            job.work,
+            peer.name,
+            peer.version(),
+            {},
+            settings,
+            built.seconds,
+            answered.timing.seconds,
+            len(job.queries),
+            answered.timed_queries,
+            recall(job, answered.rows),
+            max(built.others, answered.timing.others),
         )
+        _add_statistics(row, peer.last_search(), plan.limit)
+        rows.append(row)
     return rows
+
+
+def _add_statistics(row: Row, statistics: dict[str, float], limit: float | None) -> None:
+    row.scanned_share = statistics.get("scanned_share")
+    if {"multiply_adds", "seconds"} <= statistics.keys():
+        row.multiply_adds_per_second = statistics["multiply_adds"] / statistics["seconds"]
+        row.limit_share = None if limit is None else row.multiply_adds_per_second / limit
 
 
 def _build_ours(peer: Annlib, job: Job) -> None:
@@ -219,6 +229,7 @@ def measure_job(job: Job, plan: Plan) -> list[Row]:
         for row, again in zip(ours, measure_ours(job, plan), strict=True):
             row.build_seconds = min(row.build_seconds or 0.0, again.build_seconds or 0.0)
             row.query_seconds = min(row.query_seconds or 0.0, again.query_seconds or 0.0)
+            row.others = min(row.others, again.others)
     return ours + rows
 
 
@@ -226,7 +237,7 @@ def describe(row: Row) -> str:
     """A row on a line, as progress."""
     if row.total is None:
         return f"{row.peer} {_settings(row)} {row.note}"
-    return f"{row.peer} {_settings(row)}: {row.total:.2f} s, recall {row.recall:.4f} {row.note}".rstrip()
+    return f"{row.peer} {_settings(row)}: {row.total:.2f} s, recall {row.recall:.4f}  {_note(row)}".rstrip()
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -304,9 +315,12 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _note(row: Row) -> str:
-    if row.total is None or row.timed_queries == row.queries:
-        return row.note
-    return f"query time extrapolated from {row.timed_queries:,} of {row.queries:,} queries. {row.note}".rstrip()
+    notes = [row.note] if row.note else []
+    if row.total is not None and row.timed_queries < row.queries:
+        notes.append(f"extrapolated from {row.timed_queries:,} of {row.queries:,} queries")
+    if row.total is not None and row.others > QUIET:
+        notes.append(f"disturbed: other processes took {row.others:.0%} of the machine")
+    return "; ".join(notes)
 
 
 def main() -> None:
@@ -318,9 +332,11 @@ def main() -> None:
     parser.add_argument("--peer-seconds", type=float, default=600.0, help="for one peer and job (default: 600)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="a few thousand rows and one build of each peer")
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait before a run for a quiet machine")
     parser.add_argument("--out", type=Path, help="a JSON file for the results")
     arguments = parser.parse_args()
     names = list(PEERS) if "all" in arguments.peers else [name for name in arguments.peers if name != "none"]
+    wait_for_quiet(arguments.patience)
     limit = _limit(arguments.threads)
     plan = Plan(
         [PEERS[name] for name in names],
@@ -328,6 +344,7 @@ def main() -> None:
         arguments.peer_seconds,
         arguments.threads,
         arguments.quick,
+        arguments.patience,
         limit,
     )
     rows: list[Row] = []
