@@ -205,9 +205,20 @@ def _scores(job: Job, query_rows: NDArray[np.int64], item_rows: NDArray[np.int64
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of a run, and how busy other processes kept the machine meanwhile: of its cores, from 0 to 1."""
+    """How long a run took.
+
+    Attributes
+    ----------
+    seconds
+        By the clock.
+    processor_seconds
+        Of all threads of this process.
+    others
+        How busy other processes kept the machine meanwhile: share of its cores, from 0 to 1.
+    """
 
     seconds: float
+    processor_seconds: float
     others: float
 
     @classmethod
@@ -217,10 +228,15 @@ class Timing:
 
         def stop() -> Timing:
             seconds = time.perf_counter() - started
-            busy = _machine_seconds() - machine - (time.process_time() - own)
-            return cls(seconds, min(1.0, max(0.0, busy / (seconds * psutil.cpu_count()))))
+            processor_seconds = time.process_time() - own
+            others = (_machine_seconds() - machine - processor_seconds) / (seconds * psutil.cpu_count())
+            return cls(seconds, processor_seconds, min(1.0, max(0.0, others)))
 
         return stop
+
+    def times(self, factor: float) -> Timing:
+        """The time of ``factor`` times as much work."""
+        return Timing(factor * self.seconds, factor * self.processor_seconds, self.others)
 
 
 def _machine_seconds() -> float:
@@ -301,7 +317,7 @@ def answer(
     while size < len(job.order):
         wait_for_quiet(patience)
         rows, timing = timed(partial(search, job.order[:size]))
-        whole = Timing(timing.seconds * total / size, timing.others)
+        whole = timing.times(total / size)
         if whole.seconds <= budget:
             break
         if timing.seconds * _PROBE_GROWTH > budget / 2:

@@ -52,6 +52,8 @@ class Row:
     ----------
     timed_queries
         Of the queries, how many ``query_seconds`` was extrapolated from; all of them if it was not.
+    processor_seconds
+        Of all threads, build and queries: what a disturbed row would at best have taken is this over the threads.
     others
         Share of the machine that other processes took meanwhile, of build or queries the larger.
     scanned_share, multiply_adds_per_second, limit_share
@@ -69,6 +71,7 @@ class Row:
     queries: int = 0
     timed_queries: int = 0
     recall: float | None = None
+    processor_seconds: float | None = None
     others: float = 0.0
     scanned_share: float | None = None
     multiply_adds_per_second: float | None = None
@@ -134,6 +137,7 @@ def _measure_build(kind: type[Peer], job: Job, row: Row, plan: Plan, deadline: f
             search_settings=settings,
             build_seconds=built.seconds,
             query_seconds=answered.timing.seconds,
+            processor_seconds=built.processor_seconds + answered.timing.processor_seconds,
             others=max(built.others, answered.timing.others),
             timed_queries=answered.timed_queries,
             recall=recall(job, answered.rows),
@@ -198,6 +202,7 @@ def measure_ours(job: Job, plan: Plan) -> list[Row]:
             len(job.queries),
             answered.timed_queries,
             recall(job, answered.rows),
+            built.processor_seconds + answered.timing.processor_seconds,
             max(built.others, answered.timing.others),
         )
         _add_statistics(row, peer.last_search(), plan.limit)
@@ -229,6 +234,7 @@ def measure_job(job: Job, plan: Plan) -> list[Row]:
         for row, again in zip(ours, measure_ours(job, plan), strict=True):
             row.build_seconds = min(row.build_seconds or 0.0, again.build_seconds or 0.0)
             row.query_seconds = min(row.query_seconds or 0.0, again.query_seconds or 0.0)
+            row.processor_seconds = min(row.processor_seconds or 0.0, again.processor_seconds or 0.0)
             row.others = min(row.others, again.others)
     return ours + rows
 
@@ -243,7 +249,7 @@ def describe(row: Row) -> str:
 def table(rows: Sequence[Row]) -> str:
     """The rows of one job, ours first, each peer's in the order of their totals."""
     ours = [row for row in rows if row.peer == Annlib.name]
-    header = ["peer", "settings", "build s", "query s", "total s", "recall", "/exact", "/.99"]
+    header = ["peer", "settings", "build s", "query s", "total s", "cpu s", "recall", "/exact", "/.99"]
     header += ["scanned", "G mul-add/s", "of limit", "note"]
     cells = [header]
     for row in rows:
@@ -255,6 +261,7 @@ def table(rows: Sequence[Row]) -> str:
                 _number(row.build_seconds, ".2f"),
                 approximate + _number(row.query_seconds, ".2f"),
                 approximate + _number(row.total, ".2f"),
+                _number(row.processor_seconds, ".2f"),
                 _number(row.recall, ".4f"),
                 *(_number(ratio(row, our), ".2f") for our in ours),
                 _number(row.scanned_share, ".2%"),
