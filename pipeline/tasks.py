@@ -422,7 +422,7 @@ class WriteTable(StepTask):
         table = self.settings.table(self.table)
         return {
             "table": _without_paths(table),
-                        "date": None if table.active_days is None else self.date.isoformat(),
+            "date": None if table.active_days is None else self.date.isoformat(),
             "seed": self.settings.run.seed,
         }
 
