@@ -65,7 +65,8 @@ class Index:
         exclude: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
         allow: NDArray[np.int64] | None = None,
         num_threads: int = 0,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], tuple[int, int, int]]:
+        """Rows, scores, and how many pairs were scanned, remained contenders, and were scored by the definition."""
 
 @final
 class Writer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
@@ -36,6 +37,9 @@ class Index:
         self._path = path
         self._metric = _checks.check_metric(native.metric)
         self._metadata = _read_metadata(native, path)
+        #: What the last search of this object did: seconds; the shares of all pairs of a query and an item that were
+        #: scanned, that remained contenders, and that were scored by the definition; multiply-adds of the scan.
+        self.last_search_stats: dict[str, float] = {}
 
     @classmethod
     def build(
@@ -65,8 +69,8 @@ class Index:
         names
             One string for each vector, for display; need not be unique.
         calibration_queries
-            Shape ``(c, d)``: queries like those to come, for searches with a recall below 1. This version searches
-            exhaustively, meets every recall exactly, and only records how many there were.
+            Shape ``(c, d)``: queries like those to come, for searches with a recall below 1. This version finds
+            the exact neighbours at every recall, and only records how many there were.
         path
             Where to write the index; it is then opened from there. Without it, the index is in memory.
         seed
@@ -268,7 +272,8 @@ class Index:
         num_threads: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         _checks.check_recall(recall)
-        return self._native.search_rows(
+        started = time.perf_counter()
+        rows, scores, (scanned, contenders, scored) = self._native.search_rows(
             queries,
             _checks.check_integer("k", k, 1),
             own_rows=own_rows,
@@ -276,6 +281,15 @@ class Index:
             allow=None if allow is None else self._allowed_rows(allow),
             num_threads=_checks.check_integer("num_threads", num_threads, 0),
         )
+        pairs = max(1, len(queries) * len(self))
+        self.last_search_stats = {
+            "seconds": time.perf_counter() - started,
+            "scanned_share": scanned / pairs,
+            "contender_share": contenders / pairs,
+            "scored_share": scored / pairs,
+            "multiply_adds": float(scanned * self.dim),
+        }
+        return rows, scores
 
     def __len__(self) -> int:
         return self._native.count
@@ -356,7 +370,7 @@ class Index:
             ],
             "isa": _native.isa(),
             "calibration": {
-                "state": "exhaustive search is exact: nothing to calibrate",
+                "state": "every search is exact: nothing to calibrate",
                 "queries": self._metadata.get("calibration_queries", 0),
             },
         }

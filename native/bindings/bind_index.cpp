@@ -142,10 +142,13 @@ void check_offsets(std::span<const std::int64_t> offsets, std::size_t queries, s
     }
 }
 
-std::pair<IntArray, FloatArray> search_rows(const Index& index, const FloatArray& queries, std::size_t k,
-                                            const std::optional<IntArray>& own_rows,
-                                            const std::optional<std::pair<IntArray, IntArray>>& exclude,
-                                            const std::optional<IntArray>& allow, std::size_t num_threads) {
+using Counts = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
+using SearchTuple = std::tuple<IntArray, FloatArray, Counts>;
+
+SearchTuple search_rows(const Index& index, const FloatArray& queries, std::size_t k,
+                        const std::optional<IntArray>& own_rows,
+                        const std::optional<std::pair<IntArray, IntArray>>& exclude,
+                        const std::optional<IntArray>& allow, std::size_t num_threads) {
     check_matrix(queries, index.dim(), "queries");
     const auto query_count = static_cast<std::size_t>(queries.shape(0));
     SearchRequest request{.queries = queries.data(),
@@ -183,12 +186,13 @@ std::pair<IntArray, FloatArray> search_rows(const Index& index, const FloatArray
     std::int64_t* rows_out = rows.mutable_data();
     float* scores_out = scores.mutable_data();
     Cancellation cancellation = python_signals();
+    SearchStats stats;
     {
         const py::gil_scoped_release release;
-        search(index, request, cancellation, rows_out, scores_out);
+        stats = search(index, request, cancellation, rows_out, scores_out);
     }
     raise_pending();
-    return {std::move(rows), std::move(scores)};
+    return {std::move(rows), std::move(scores), Counts{stats.scanned, stats.contenders, stats.scored}};
 }
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "index/bound.hpp"
 
+#include "index/rounding.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -14,16 +16,6 @@ constexpr double kFloatRange = 0x1p+128; // where float32 would continue after i
 constexpr double kUnderflow = 0x1p-120;
 // Scaled queries may be this much larger than the items before float32 sums could overflow.
 constexpr double kLargestScaledQuery = 0x1p+45;
-
-float round_down(double x) noexcept {
-    const auto rounded = static_cast<float>(x);
-    return static_cast<double>(rounded) > x ? std::nextafter(rounded, -kInfinity) : rounded;
-}
-
-float round_up(double x) noexcept {
-    const auto rounded = static_cast<float>(x);
-    return static_cast<double>(rounded) < x ? std::nextafter(rounded, kInfinity) : rounded;
-}
 
 // The exponent that brings a magnitude to [1/2, 1); limited to what a float32 scale can express.
 int exponent_of(double magnitude) noexcept {

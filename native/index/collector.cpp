@@ -1,22 +1,13 @@
 #include "index/collector.hpp"
 
+#include "index/rounding.hpp"
+
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
 namespace annlib {
 namespace {
-
-// Integers in the order of the floats; both zeros are one.
-std::int32_t ordered_key(float value) noexcept {
-    const auto bits = std::bit_cast<std::int32_t>(value + 0.0F);
-    return bits ^ ((bits >> 31) & 0x7fffffff);
-}
-
-float float_of_key(std::int32_t key) noexcept {
-    return std::bit_cast<float>(key ^ ((key >> 31) & 0x7fffffff));
-}
 
 std::size_t count_above(std::span<const std::int32_t> keys, std::int32_t pivot) noexcept {
     std::int32_t count = 0; // as wide as a key: the compiler vectorizes it with baseline instructions

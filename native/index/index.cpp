@@ -31,6 +31,12 @@ Index::Index(Image image)
     : image_(std::move(image)), metric_(metric_of(image_)),
       vectors_(image_.section<float>(SectionKind::vectors, count() * dim())), frame_(frame_of(image_, metric_)),
       ids_(image_) {
+    if (metric_ == Metric::euclidean) {
+        center_ = image_.section<float>(SectionKind::center, dim());
+    }
+    if (has_codes(metric_)) {
+        codes_ = CodeSections::of(image_);
+    }
     if (has_norms(metric_)) {
         norms_ = image_.section<double>(SectionKind::norms, count());
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "index/bound.hpp"
+#include "index/coded.hpp"
 #include "index/ids.hpp"
 #include "index/metric.hpp"
 #include "storage/image.hpp"
@@ -32,6 +33,9 @@ class Index {
     // |x| of each vector (euclidean: |x - center|); empty for metrics without norms.
     std::span<const double> norms() const noexcept { return norms_; }
     const ScanFrame& frame() const noexcept { return frame_; }
+    // The mean that euclidean distances are taken from in the frame; empty for other metrics.
+    std::span<const float> center() const noexcept { return center_; }
+    const std::optional<CodeSections>& codes() const noexcept { return codes_; }
     const Ids& ids() const noexcept { return ids_; }
     const std::optional<StringSection>& names() const noexcept { return names_; }
     const Image& image() const noexcept { return image_; }
@@ -45,6 +49,8 @@ class Index {
     std::span<const float> vectors_;
     std::span<const double> norms_;
     ScanFrame frame_;
+    std::span<const float> center_;
+    std::optional<CodeSections> codes_;
     Ids ids_;
     std::optional<StringSection> names_;
 };

@@ -1,5 +1,6 @@
 #include "index/search.hpp"
 
+#include "index/coded_search.hpp"
 #include "index/collector.hpp"
 
 #include <algorithm>
@@ -302,15 +303,18 @@ bool Exclusions::contains(std::size_t query, std::int64_t row) const noexcept {
     return std::binary_search(begin, end, row);
 }
 
-void search(const Index& index, const SearchRequest& request, Cancellation& cancellation, std::int64_t* rows,
-            float* scores) {
+SearchStats search(const Index& index, const SearchRequest& request, Cancellation& cancellation, std::int64_t* rows,
+                   float* scores) {
     const Items items(index, request);
     const std::size_t queries = request.query_count;
     const std::size_t k = request.k;
     std::fill(rows, rows + queries * k, kNoRow);
     std::fill(scores, scores + queries * k, std::numeric_limits<float>::quiet_NaN());
     if (queries == 0 || items.count() == 0 || k == 0) {
-        return;
+        return {};
+    }
+    if (index.codes() && !request.allowed) {
+        return search_coded(index, request, cancellation, rows, scores);
     }
     const Plan plan = Plan::make(queries, items.count(), index.dim(), k, request.threads);
     const bool merged = plan.ranges > 1;
@@ -345,6 +349,7 @@ void search(const Index& index, const SearchRequest& request, Cancellation& canc
             }
         });
     }
+    return {.scanned = queries * items.count()};
 }
 
 } // namespace annlib

@@ -89,6 +89,12 @@ std::shared_ptr<Index> IndexWriter::finish(const std::string& metadata, std::siz
         if (metric_ == Metric::euclidean) {
             write_section(SectionKind::center, kRequired, bytes_of(mean));
         }
+        if (has_codes(metric_) && count_ > 0 && count_ < kNoItem) {
+            write_codes(magnitude, mean, lengths, threads, cancellation);
+        }
+        if (cancellation.requested(true)) {
+            return nullptr;
+        }
     }
     if (id_type_ == IdType::integers) {
         write_section(SectionKind::id_integers, kRequired, bytes_of(integer_ids_));
@@ -138,6 +144,29 @@ void IndexWriter::write_section(SectionKind kind, std::uint32_t flags, std::span
     begin_section(kind, flags);
     write(bytes);
     end_section();
+}
+
+void IndexWriter::write_codes(double magnitude, std::span<const float> mean, std::span<const double> lengths,
+                              std::size_t threads, Cancellation& cancellation) {
+    const Frame frame{.metric = metric_,
+                      .dim = dim_,
+                      .scale = ScanFrame::make(metric_, dim_, magnitude, {}).scale,
+                      .center = mean.empty() ? nullptr : mean.data()};
+    CodeTables tables;
+    {
+        const Bytes image = sink_->written();
+        const auto* vectors = reinterpret_cast<const float*>(image.view.data() + sections_.front().offset);
+        tables = make_codes(frame, vectors, lengths.data(), count_, threads, cancellation);
+    }
+    write_section(SectionKind::code_rows, 0, bytes_of(tables.rows));
+    write_section(SectionKind::code_blocks, 0, bytes_of(tables.blocks));
+    write_section(SectionKind::codes, 0, bytes_of(tables.codes));
+    write_section(SectionKind::code_clusters, 0, bytes_of(tables.clusters));
+    write_section(SectionKind::code_groups, 0, bytes_of(tables.groups));
+    write_section(SectionKind::cluster_directions, 0, bytes_of(tables.cluster_directions));
+    write_section(SectionKind::cluster_boxes, 0, bytes_of(tables.cluster_boxes));
+    write_section(SectionKind::group_directions, 0, bytes_of(tables.group_directions));
+    write_section(SectionKind::group_boxes, 0, bytes_of(tables.group_boxes));
 }
 
 void IndexWriter::check_lengths() const {

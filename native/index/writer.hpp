@@ -37,6 +37,8 @@ class IndexWriter {
     void write(std::span<const std::byte> bytes);
     void end_section();
     void write_section(SectionKind kind, std::uint32_t flags, std::span<const std::byte> bytes);
+    void write_codes(double magnitude, std::span<const float> mean, std::span<const double> lengths,
+                     std::size_t threads, Cancellation& cancellation);
     void check_lengths() const;
     std::vector<float> center() const;
     std::vector<double> norms(const float* vectors, std::span<const float> center, std::size_t threads,

@@ -202,6 +202,52 @@ std::size_t scan_panel(const Panel& panel, const QueryGroups& queries, std::size
     return count;
 }
 
+// Dot products of a panel with groups of queries, without a gate.
+ANNLIB_INLINE void multiply_tile(const float* items, const float* query, std::size_t dim, float* products) {
+    Floats::type sums[kTileQueries][kTileVectors];
+#pragma GCC unroll 8
+    for (int q = 0; q < kTileQueries; ++q) {
+#pragma GCC unroll 8
+        for (int v = 0; v < kTileVectors; ++v) {
+            sums[q][v] = Floats::broadcast(0.0F);
+        }
+    }
+    for (std::size_t i = 0; i < dim; ++i) {
+        Floats::type item[kTileVectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < kTileVectors; ++v) {
+            item[v] = Floats::load(items + i * kPanelWidth + v * Floats::width);
+        }
+#pragma GCC unroll 8
+        for (int q = 0; q < kTileQueries; ++q) {
+            const Floats::type broadcast = Floats::broadcast(query[i * kGroupSize + q]);
+#pragma GCC unroll 8
+            for (int v = 0; v < kTileVectors; ++v) {
+                sums[q][v] = Floats::multiply_add(broadcast, item[v], sums[q][v]);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int q = 0; q < kTileQueries; ++q) {
+#pragma GCC unroll 8
+        for (int v = 0; v < kTileVectors; ++v) {
+            Floats::store(products + q * kPanelWidth + v * Floats::width, sums[q][v]);
+        }
+    }
+}
+
+void multiply_panel(const float* panel, const QueryGroups& queries, std::size_t dim, float* products) noexcept {
+    for (std::size_t g = 0; g < queries.groups; ++g) {
+        const float* group = queries.values + g * dim * kGroupSize;
+        for (std::size_t q = 0; q < kGroupSize; q += kTileQueries) {
+            float* rows = products + (g * kGroupSize + q) * kPanelWidth;
+            for (std::size_t lane = 0; lane < kPanelWidth; lane += kTileVectors * Floats::width) {
+                multiply_tile(panel + lane, group + q, dim, rows + lane);
+            }
+        }
+    }
+}
+
 // Rows in flight at once on the streaming path: enough to hide the latency of one chain of additions.
 constexpr int kStreamedRows = 4;
 
@@ -216,10 +262,10 @@ ANNLIB_INLINE Floats::type stream_step(Floats::type sum, Floats::type query, Flo
 }
 
 template <ScanOp Op, bool Centred>
-void stream_rows(const RowBlock& block, const float* query, std::size_t dim, float* sums) noexcept {
+void stream_rows(const RowBlock& block, std::size_t lanes, const float* query, std::size_t dim, float* sums) noexcept {
     const Floats::type scale = Floats::broadcast(block.scale);
     const std::size_t whole = dim - dim % Floats::width;
-    for (std::size_t lane = 0; lane < kPanelWidth; lane += kStreamedRows) {
+    for (std::size_t lane = 0; lane < lanes; lane += kStreamedRows) {
         Floats::type sum[kStreamedRows];
 #pragma GCC unroll 4
         for (int r = 0; r < kStreamedRows; ++r) {
@@ -251,13 +297,22 @@ void stream_rows(const RowBlock& block, const float* query, std::size_t dim, flo
     }
 }
 
+void dot_rows(const RowBlock& block, std::size_t count, const float* query, std::size_t dim, float* sums) noexcept {
+    const std::size_t lanes = (count + kStreamedRows - 1) / kStreamedRows * kStreamedRows;
+    if (block.center != nullptr) {
+        stream_rows<ScanOp::dot, true>(block, lanes, query, dim, sums);
+    } else {
+        stream_rows<ScanOp::dot, false>(block, lanes, query, dim, sums);
+    }
+}
+
 template <ScanOp Op>
 std::size_t scan_rows(const RowBlock& block, const StreamedQuery& query, std::size_t dim, Hit* hits) noexcept {
     float sums[kPanelWidth];
     if (block.center != nullptr) {
-        stream_rows<Op, true>(block, query.values, dim, sums);
+        stream_rows<Op, true>(block, kPanelWidth, query.values, dim, sums);
     } else {
-        stream_rows<Op, false>(block, query.values, dim, sums);
+        stream_rows<Op, false>(block, kPanelWidth, query.values, dim, sums);
     }
     const Floats::type slope = Floats::broadcast(query.slope);
     const Floats::type floor = Floats::broadcast(query.floor);
@@ -278,6 +333,11 @@ std::size_t scan_rows(const RowBlock& block, const StreamedQuery& query, std::si
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// 8-bit codes.
+
+#include "kernels/code_bodies.inl"
+
+// ---------------------------------------------------------------------------------------------------------------------
 
 constexpr KernelTable make_table(const char* name,
                                  std::uint32_t (*crc32c)(std::uint32_t, const void*, std::size_t) noexcept) {
@@ -290,6 +350,13 @@ constexpr KernelTable make_table(const char* name,
         .pack = pack,
         .scan_panel = {scan_panel<ScanOp::dot>, scan_panel<ScanOp::manhattan>, scan_panel<ScanOp::hamming>},
         .scan_rows = {scan_rows<ScanOp::dot>, scan_rows<ScanOp::manhattan>, scan_rows<ScanOp::hamming>},
+        .dot_rows = dot_rows,
+        .multiply_panel = multiply_panel,
+        .scan_codes = scan_codes,
+        .largest_query_code = kLargestQueryCode,
+        .bound_box = bound_box,
+        .code_floors = code_floors,
+        .lower_kth_largest = lower_kth_largest,
         .crc32c = crc32c,
     };
 }

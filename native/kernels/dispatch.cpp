@@ -18,7 +18,7 @@ const KernelTable& find_kernels(std::string_view name, std::string_view asked_by
         host_names += host_names.empty() ? "" : ", ";
         host_names += table->name;
     }
-    const bool known = name == "scalar" || name == "avx2" || name == "avx512";
+    const bool known = name == "scalar" || name == "avx2" || name == "avx512" || name == "amx";
     throw std::invalid_argument(std::string(asked_by) + ": expected an instruction set of this host (" + host_names +
                                 "), got '" + std::string(name) + "', which " +
                                 (known ? "this host does not support" : "does not exist"));
@@ -36,7 +36,7 @@ const KernelTable& choose_kernels() {
 
 std::vector<const KernelTable*> available_kernels() {
     std::vector<const KernelTable*> tables{&scalar_kernels()};
-    for (const KernelTable* table : {avx2_kernels(), avx512_kernels()}) {
+    for (const KernelTable* table : {avx2_kernels(), avx512_kernels(), amx_kernels()}) {
         if (table != nullptr) {
             tables.push_back(table);
         }

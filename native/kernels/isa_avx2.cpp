@@ -45,6 +45,24 @@ struct Floats {
 constexpr int kTileQueries = 4;
 constexpr int kTileVectors = 2;
 
+struct Codes {
+    using type = __m256i;
+    static constexpr int width = 8;
+
+    static type zero() { return _mm256_setzero_si256(); }
+    static type load(const std::uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+    static type add_products(type sum, type items, std::int32_t query) {
+        const __m256i pairs = _mm256_maddubs_epi16(items, _mm256_set1_epi32(query));
+        return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    static std::uint32_t at_least(type sum, std::int32_t floor) {
+        const __m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32(floor), sum);
+        return static_cast<std::uint32_t>(~_mm256_movemask_ps(_mm256_castsi256_ps(below)) & 0xFF);
+    }
+};
+constexpr int kCodeTileQueries = 4;
+constexpr int kLargestQueryCode = 63; // two products of 255 * 63 fit 16 bits: VPMADDUBSW saturates
+
 #include "kernels/bodies.inl"
 #include "kernels/crc32c_sse42.inl"
 

@@ -1,4 +1,4 @@
-// AVX-512 F, BW, DQ and VL: every server processor with AVX-512 since 2017.
+// AVX-512 F, BW, DQ, VL and VNNI: server processors since Cascade Lake (2019) and Zen 4 (2022).
 #include "kernels/table.hpp"
 
 #if defined(__x86_64__)
@@ -6,7 +6,7 @@
 #include <immintrin.h>
 
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,sse4.2")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,sse4.2")
 
 namespace annlib {
 namespace {
@@ -35,6 +35,22 @@ struct Floats {
 constexpr int kTileQueries = 8;
 constexpr int kTileVectors = 2;
 
+struct Codes {
+    using type = __m512i;
+    static constexpr int width = 16;
+
+    static type zero() { return _mm512_setzero_si512(); }
+    static type load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+    static type add_products(type sum, type items, std::int32_t query) {
+        return _mm512_dpbusd_epi32(sum, items, _mm512_set1_epi32(query));
+    }
+    static std::uint32_t at_least(type sum, std::int32_t floor) {
+        return _mm512_cmpge_epi32_mask(sum, _mm512_set1_epi32(floor));
+    }
+};
+constexpr int kCodeTileQueries = 8;
+constexpr int kLargestQueryCode = kLargestCode;
+
 #include "kernels/bodies.inl"
 #include "kernels/crc32c_sse42.inl"
 
@@ -50,8 +66,8 @@ namespace annlib {
 const KernelTable* avx512_kernels() noexcept {
     const bool supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                           __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                           __builtin_cpu_supports("sse4.2");
+                           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx2") &&
+                           __builtin_cpu_supports("fma") && __builtin_cpu_supports("sse4.2");
     return supported ? &table : nullptr;
 }
 

@@ -43,6 +43,33 @@ struct Floats {
 constexpr int kTileQueries = 2;
 constexpr int kTileVectors = 4;
 
+struct Codes {
+    typedef std::int32_t type __attribute__((vector_size(16)));
+    typedef std::uint32_t Packed __attribute__((vector_size(16)));
+    static constexpr int width = 4;
+
+    static type zero() { return type{0, 0, 0, 0}; }
+    static type load(const std::uint8_t* p) {
+        type v;
+        __builtin_memcpy(&v, p, sizeof v);
+        return v;
+    }
+    static type add_products(type sum, type items, std::int32_t query) {
+        const auto packed = reinterpret_cast<Packed>(items);
+        for (int byte = 0; byte < 4; ++byte) {
+            const auto code = static_cast<std::int8_t>(static_cast<std::uint32_t>(query) >> (8 * byte));
+            sum += reinterpret_cast<type>((packed >> (8 * byte)) & 0xFF) * static_cast<std::int32_t>(code);
+        }
+        return sum;
+    }
+    static std::uint32_t at_least(type sum, std::int32_t floor) {
+        return (sum[0] >= floor ? 1U : 0U) | (sum[1] >= floor ? 2U : 0U) | (sum[2] >= floor ? 4U : 0U) |
+               (sum[3] >= floor ? 8U : 0U);
+    }
+};
+constexpr int kCodeTileQueries = 2;
+constexpr int kLargestQueryCode = kLargestCode;
+
 #include "kernels/bodies.inl"
 
 // CRC-32C eight bytes at a time (Kounavis & Berry, 2005).

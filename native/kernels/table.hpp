@@ -4,6 +4,8 @@
 // bodies of all kernels are written once. dispatch.cpp picks a table when it is first needed.
 #pragma once
 
+#include "kernels/codes.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -84,6 +86,30 @@ struct KernelTable {
     std::size_t (*scan_rows[kScanOps])(const RowBlock& block, const StreamedQuery& query, std::size_t dim,
                                        Hit* hits) noexcept;
 
+    // Plain dot products of one query with the first `count` rows of a block; room for kPanelWidth sums.
+    void (*dot_rows)(const RowBlock& block, std::size_t count, const float* query, std::size_t dim,
+                     float* sums) noexcept;
+
+    // Plain dot products of a panel's items with all queries: products[query][kPanelWidth].
+    void (*multiply_panel)(const float* panel, const QueryGroups& queries, std::size_t dim, float* products) noexcept;
+
+    // Appends what passes to `hits` (room for every pair of a query and an item) and returns how many did.
+    std::size_t (*scan_codes)(const CodeScan& scan, CodeHit* hits) noexcept;
+    // The largest code of a query that scan_codes adds up without overflow.
+    int largest_query_code;
+
+    // For `count` queries (a multiple of 8): upper bounds of q.x (quadratic: of q.x - |x|^2 / 2) over a box, and the
+    // residuals beta O about its direction. Reads product, norm and product_error.
+    void (*bound_box)(const QueryTerms& queries, const Box& box, float beta, bool quadratic, std::size_t count,
+                      float* bounds, float* residuals) noexcept;
+
+    // Floors of `count` queries (a multiple of 8) against one block, closed where its box rules it out.
+    void (*code_floors)(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
+                        std::int32_t* floors) noexcept;
+
+    // The k-th largest key or a little less, k from 1 to `count`: at least k keys are no less than it.
+    std::int32_t (*lower_kth_largest)(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept;
+
     // CRC-32C (Castagnoli) of `size` bytes, continuing `crc` (0 to start).
     std::uint32_t (*crc32c)(std::uint32_t crc, const void* data, std::size_t size) noexcept;
 };
@@ -91,6 +117,7 @@ struct KernelTable {
 const KernelTable& scalar_kernels() noexcept;
 const KernelTable* avx2_kernels() noexcept;   // null where it was not compiled or the host lacks it
 const KernelTable* avx512_kernels() noexcept; // likewise
+const KernelTable* amx_kernels() noexcept;    // likewise
 
 // The tables this host can run, narrowest first.
 std::vector<const KernelTable*> available_kernels();

@@ -94,6 +94,24 @@ std::string section_name(SectionKind kind) {
         return "calibration";
     case SectionKind::metadata:
         return "metadata";
+    case SectionKind::code_rows:
+        return "code_rows";
+    case SectionKind::code_blocks:
+        return "code_blocks";
+    case SectionKind::codes:
+        return "codes";
+    case SectionKind::code_clusters:
+        return "code_clusters";
+    case SectionKind::code_groups:
+        return "code_groups";
+    case SectionKind::cluster_directions:
+        return "cluster_directions";
+    case SectionKind::cluster_boxes:
+        return "cluster_boxes";
+    case SectionKind::group_directions:
+        return "group_directions";
+    case SectionKind::group_boxes:
+        return "group_boxes";
     }
     return "unknown kind " + std::to_string(static_cast<std::uint32_t>(kind));
 }

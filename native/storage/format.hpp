@@ -33,6 +33,17 @@ enum class SectionKind : std::uint32_t {
     name_bytes = 9,   // UTF-8
     calibration = 10, // reserved
     metadata = 11,    // JSON
+
+    // What a coded search uses (index/coded.hpp); derived from the vectors, so that a reader may do without.
+    code_rows = 12,
+    code_blocks = 13,
+    codes = 14,
+    code_clusters = 15,
+    code_groups = 16,
+    cluster_directions = 17,
+    cluster_boxes = 18,
+    group_directions = 19,
+    group_boxes = 20,
 };
 std::string section_name(SectionKind kind);
 

@@ -173,7 +173,7 @@ def test_info(words):
     assert (info["id_type"], info["has_names"]) == ("strings", True)
     assert info["bytes"] > 4096 + 20 * 6 * 4
     assert {"vectors", "norms", "id_bytes", "metadata"} <= {section["name"] for section in info["sections"]}
-    assert info["calibration"]["state"].startswith("exhaustive search is exact")
+    assert info["calibration"]["state"].startswith("every search is exact")
     calibrated = Index.build(np.eye(3), metric="cosine", calibration_queries=np.ones((7, 3)))
     assert calibrated.info["calibration"]["queries"] == 7
 

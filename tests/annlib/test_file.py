@@ -46,7 +46,11 @@ def test_golden_files_of_every_metric_and_id_type():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("v1.*.ann")), ids=lambda path: path.name)
+# The first files had no codes; manhattan and hamming have none still.
+NEWEST = [*sorted(GOLDEN.glob("v1-codes.*.ann")), GOLDEN / "v1.hamming.ann", GOLDEN / "v1.manhattan.ann"]
+
+
+@pytest.mark.parametrize("path", NEWEST, ids=lambda path: path.name)
 def test_this_version_writes_the_golden_bytes(path, tmp_path):
     expected = json.loads(path.with_suffix(".json").read_text())
     ids = None if expected["ids"] == list(range(12)) else expected["ids"]

@@ -1,0 +1,75 @@
+#include "index/coded_query.hpp"
+
+#include "index/bound.hpp"
+#include "index/rounding.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace annlib {
+namespace {
+
+// Beyond these, products with items could leave float32; such queries are compared with everything.
+constexpr double kLargestNorm = 0x1p+40;
+constexpr double kSmallestScale = 0x1p-60;
+
+} // namespace
+
+bool CodedQuery::load(const Frame& frame, const float* query, double norm, int largest_code, const Target& target,
+                      std::span<double> scratch) noexcept {
+    metric_ = frame.metric;
+    dim_ = frame.dim;
+    item_scale_ = frame.scale;
+    int exponent = 0;
+    if (metric_ == Metric::euclidean) {
+        frame.place(query, 1.0, scratch.data());
+        score_unit_ = 1.0 / frame.scale;
+    } else {
+        if (norm > 0.0 && std::isfinite(norm)) {
+            std::frexp(norm, &exponent);
+        }
+        const double factor = metric_ == Metric::cosine && norm > 0.0 ? 1.0 / norm : std::ldexp(1.0, -exponent);
+        for (std::size_t i = 0; i < dim_; ++i) {
+            scratch[i] = static_cast<double>(query[i]) * factor;
+        }
+        score_unit_ = metric_ == Metric::cosine ? 1.0 : std::ldexp(1.0, exponent) / frame.scale;
+    }
+    double square = 0.0;
+    double largest = 0.0;
+    for (std::size_t i = 0; i < dim_; ++i) {
+        square += scratch[i] * scratch[i];
+        largest = std::max(largest, std::abs(scratch[i]));
+        target.placed[i * kPanelWidth] = static_cast<float>(scratch[i]);
+    }
+    norm_ = std::sqrt(square);
+    bounded_ = norm_ <= kLargestNorm; // false for NaN
+    scale_ = std::max(largest / largest_code, kSmallestScale);
+    double error_square = 0.0;
+    int sum = 0;
+    for (std::size_t i = 0; i < dim_; ++i) {
+        const double code = bounded_ ? std::nearbyint(scratch[i] / scale_) : 0.0;
+        const double error = scratch[i] - code * scale_;
+        target.codes[i] = static_cast<std::int8_t>(code);
+        error_square += error * error;
+        sum += static_cast<int>(code);
+    }
+    error_ = round_up(std::sqrt(error_square) / scale_ * (1.0 + 0x1p-40));
+    offset_ = static_cast<float>(kCodeOffset * sum);
+    return metric_ != Metric::cosine || norm > 0.0;
+}
+
+double CodedQuery::floor(float threshold) const noexcept {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    if (!bounded_ || !(threshold > -infinity)) {
+        return -std::numeric_limits<double>::infinity();
+    }
+    const double boundary = rounding_boundary_above(std::nextafter(threshold, -infinity)) / score_unit_;
+    if (metric_ == Metric::euclidean) {
+        const double radius = std::max(0.0, -boundary) * (1.0 + kDefinitionError);
+        return 0.5 * (norm_ * norm_ - radius * radius) - (norm_ + 1.0) * (norm_ + 1.0) * kDefinitionError;
+    }
+    return boundary - norm_ * kDefinitionError - std::numeric_limits<double>::min();
+}
+
+} // namespace annlib

@@ -1,0 +1,82 @@
+// A query as the coded search sees it: placed in the index's frame, coded, and the floor it holds items against.
+#pragma once
+
+#include "index/bound.hpp"
+#include "index/frame.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace annlib {
+
+class CodedQuery {
+  public:
+    // Where the parts of a query go: `codes` takes the coded dimensions, `placed` those of the index (as float32, in
+    // panels of queries: component i at placed[i * kPanelWidth]).
+    struct Target {
+        std::int8_t* codes;
+        float* placed;
+    };
+
+    CodedQuery() = default;
+    // `norm` is the query's, by the definition. False where the query has no neighbours at all.
+    bool load(const Frame& frame, const float* query, double norm, int largest_code, const Target& target,
+              std::span<double> scratch) noexcept;
+
+    // What q.x (euclidean: q.x - |x|^2 / 2), in the frame, has to reach for a goodness that rounds to `threshold` or
+    // above. Minus infinity where nothing can be said.
+    double floor(float threshold) const noexcept;
+
+    // What the dot product of codes with an item of a block proves: an interval that holds its goodness as rounded.
+    Interval interval(std::int32_t dot, const BlockTerms& block, double item_norm) const noexcept;
+
+    // Whether its products with items stay far inside float32; otherwise nothing is claimed of it.
+    bool bounded() const noexcept { return bounded_; }
+
+    // |q| in the frame, and the quantization: scale, |error| / scale, kCodeOffset times the sum of codes.
+    double norm() const noexcept { return norm_; }
+    double scale() const noexcept { return scale_; }
+    float error() const noexcept { return error_; }
+    float offset() const noexcept { return offset_; }
+
+  private:
+    // Roundings of the definition's own float64 sums, relative to |q| |x|, for up to 65535 dimensions.
+    static constexpr double kDefinitionError = 0x1p-35;
+
+    Metric metric_ = Metric::inner_product;
+    std::size_t dim_ = 0;
+    double norm_ = 0.0;
+    double item_scale_ = 1.0; // norm in the frame = stored norm * item_scale
+    double score_unit_ = 1.0; // goodness = value in the frame * score_unit
+    double scale_ = 1.0;
+    float error_ = 0.0F;
+    float offset_ = 0.0F;
+    bool bounded_ = false;
+};
+
+inline Interval CodedQuery::interval(std::int32_t dot, const BlockTerms& block, double item_norm) const noexcept {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    if (!bounded_) {
+        return {-infinity, infinity};
+    }
+    const auto block_scale = static_cast<double>(block.scale);
+    const double unit = scale_ * block_scale;
+    const double value = (static_cast<double>(dot) - static_cast<double>(offset_)) * unit;
+    const double error = unit * static_cast<double>(error_) * static_cast<double>(block.norm) +
+                         norm_ * block_scale * static_cast<double>(block.error) + (norm_ + 1.0) * kDefinitionError;
+    double low = (value - error) * score_unit_;
+    double high = (value + error) * score_unit_;
+    if (metric_ == Metric::euclidean) {
+        const double norm = item_norm * item_scale_;
+        const double square = norm_ * norm_ + norm * norm - 2.0 * value;
+        const double slack = 2.0 * error + (norm_ + 1.0) * (norm_ + 1.0) * kDefinitionError;
+        low = -std::sqrt(std::max(0.0, square + slack)) * score_unit_;
+        high = -std::sqrt(std::max(0.0, square - slack)) * score_unit_;
+    }
+    return {static_cast<float>(low), static_cast<float>(high)};
+}
+
+} // namespace annlib

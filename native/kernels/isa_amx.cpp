@@ -1,0 +1,218 @@
+// AMX: the code scan on 16 x 16 x 64 tiles (2,048 multiply-adds a cycle); everything else is AVX-512's.
+//
+// A tile holds 16 queries or 16 items, 64 dimensions of each; four products of two by two tiles share their loads.
+#include "kernels/table.hpp"
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#pragma GCC push_options
+#pragma GCC target("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,sse4.2")
+
+namespace annlib {
+namespace {
+
+// What LDTILECFG loads.
+struct alignas(64) TileConfig {
+    std::uint8_t palette = 1;
+    std::uint8_t start_row = 0;
+    std::uint8_t reserved[14] = {};
+    std::uint16_t row_bytes[16] = {};
+    std::uint8_t rows[16] = {};
+};
+
+constexpr std::size_t kTileSums = kCodeQueries * kCodeLanes;
+
+// Tiles 0 to 3 hold sums, 4 and 5 queries, 6 and 7 items.
+TileConfig tile_config(std::size_t chunk) noexcept {
+    TileConfig config;
+    for (int tile = 0; tile < 8; ++tile) {
+        config.row_bytes[tile] = 64;
+        config.rows[tile] = 16;
+    }
+    for (const int tile : {4, 5}) {
+        config.row_bytes[tile] = static_cast<std::uint16_t>(chunk);
+    }
+    for (const int tile : {6, 7}) {
+        config.rows[tile] = static_cast<std::uint8_t>(chunk / 4);
+    }
+    return config;
+}
+
+// Multiplies one or two groups of queries with the two panels of a block: sums[group * 2 + panel][query][lane].
+template <int Groups>
+inline __attribute__((always_inline)) void multiply(const std::int8_t* queries, const std::uint8_t* items,
+                                                    const CodeShape& shape, std::int32_t (*sums)[kTileSums]) {
+    const std::size_t dim = shape.dim();
+    _tile_zero(0);
+    _tile_zero(1);
+    if constexpr (Groups > 1) {
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (std::size_t chunk = 0; chunk < shape.chunks; ++chunk) {
+        const std::int8_t* query = queries + chunk * shape.chunk;
+        const std::uint8_t* item = items + chunk * shape.chunk * kCodeLanes;
+        _tile_loadd(4, query, dim);
+        _tile_loadd(6, item, 64);
+        _tile_dpbsud(0, 4, 6);
+        _tile_loadd(7, item + shape.panel_bytes(), 64);
+        _tile_dpbsud(1, 4, 7);
+        if constexpr (Groups > 1) {
+            _tile_loadd(5, query + kCodeQueries * dim, dim);
+            _tile_dpbsud(2, 5, 6);
+            _tile_dpbsud(3, 5, 7);
+        }
+    }
+    _tile_stored(0, sums[0], 64);
+    _tile_stored(1, sums[1], 64);
+    if constexpr (Groups > 1) {
+        _tile_stored(2, sums[2], 64);
+        _tile_stored(3, sums[3], 64);
+    }
+}
+
+// Whether any sum of a tile reaches the floor of its row.
+inline __attribute__((always_inline)) bool any_passes(const std::int32_t* sums, const std::int32_t* floors) {
+    __mmask16 passed = 0;
+#pragma GCC unroll 16
+    for (std::size_t q = 0; q < kCodeQueries; ++q) {
+        passed |= _mm512_cmpge_epi32_mask(_mm512_load_si512(sums + q * kCodeLanes), _mm512_set1_epi32(floors[q]));
+    }
+    return passed != 0;
+}
+
+std::size_t collect(const std::int32_t* sums, const std::int32_t* floors, std::size_t first_query,
+                    std::size_t first_item, CodeHit* hits) noexcept {
+    std::size_t count = 0;
+    for (std::size_t q = 0; q < kCodeQueries; ++q) {
+        std::uint32_t passed =
+            _mm512_cmpge_epi32_mask(_mm512_load_si512(sums + q * kCodeLanes), _mm512_set1_epi32(floors[q]));
+        for (; passed != 0; passed &= passed - 1) {
+            const auto lane = static_cast<std::size_t>(__builtin_ctz(passed));
+            hits[count++] = {static_cast<std::uint32_t>(first_query + q), static_cast<std::uint32_t>(first_item + lane),
+                             sums[q * kCodeLanes + lane]};
+        }
+    }
+    return count;
+}
+
+// The sums of one step are looked at while the next step multiplies: a tile just stored cannot be read at once.
+struct Step {
+    const std::int32_t* floors; // of the first group
+    std::size_t first_query;
+    std::size_t first_item;
+    int groups;
+};
+
+std::size_t look(const Step& step, const std::int32_t (*sums)[kTileSums], CodeHit* hits) noexcept {
+    std::size_t count = 0;
+    for (int g = 0; g < step.groups; ++g) {
+        const std::size_t query = static_cast<std::size_t>(g) * kCodeQueries;
+        for (int p = 0; p < static_cast<int>(kBlockPanels); ++p) {
+            const std::int32_t* tile = sums[g * 2 + p];
+            if (__builtin_expect(any_passes(tile, step.floors + query), 0)) {
+                count += collect(tile, step.floors + query, step.first_query + query,
+                                 step.first_item + static_cast<std::size_t>(p) * kCodeLanes, hits + count);
+            }
+        }
+    }
+    return count;
+}
+
+bool all_closed(const std::int32_t* floors, int groups) noexcept {
+    const __m512i closed = _mm512_set1_epi32(kClosedFloor);
+    __mmask16 open = _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(floors), closed);
+    if (groups > 1) {
+        open |= _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(floors + kCodeQueries), closed);
+    }
+    return open == 0;
+}
+
+std::size_t scan_codes(const CodeScan& scan, CodeHit* hits) noexcept {
+    static_assert(kBlockPanels == 2);
+    alignas(64) std::int32_t sums[2][4][kTileSums];
+    const TileConfig config = tile_config(scan.shape.chunk);
+    _tile_loadconfig(&config);
+    std::size_t count = 0;
+    int current = 0;
+    Step previous{.floors = scan.floors, .first_query = 0, .first_item = 0, .groups = 0};
+    for (std::size_t block = 0; block < scan.blocks; ++block) {
+        const std::uint8_t* items = scan.panels + block * kBlockPanels * scan.shape.panel_bytes();
+        const std::int32_t* floors = scan.floors + block * scan.groups * kCodeQueries;
+        for (std::size_t group = 0; group < scan.groups; group += 2) {
+            const std::int8_t* queries = scan.queries + group * kCodeQueries * scan.shape.dim();
+            const int groups = group + 1 < scan.groups ? 2 : 1;
+            if (all_closed(floors + group * kCodeQueries, groups)) {
+                continue;
+            }
+            if (groups == 2) {
+                multiply<2>(queries, items, scan.shape, sums[current]);
+            } else {
+                multiply<1>(queries, items, scan.shape, sums[current]);
+            }
+            count += look(previous, sums[current ^ 1], hits + count);
+            previous = {.floors = floors + group * kCodeQueries,
+                        .first_query = group * kCodeQueries,
+                        .first_item = block * kBlockItems,
+                        .groups = groups};
+            current ^= 1;
+        }
+    }
+    count += look(previous, sums[current ^ 1], hits + count);
+    _tile_release();
+    return count;
+}
+
+// The kernel saves tiles only for processes that have asked; threads and forks inherit the permission.
+bool host_has_amx() noexcept {
+    unsigned eax = 0;
+    unsigned ebx = 0;
+    unsigned ecx = 0;
+    unsigned edx = 0;
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) {
+        return false;
+    }
+    constexpr unsigned amx_tile = 1U << 24;
+    constexpr unsigned amx_int8 = 1U << 25;
+    constexpr long request_permission = 0x1023; // ARCH_REQ_XCOMP_PERM
+    constexpr long tile_data = 18;              // XFEATURE_XTILEDATA
+    return (edx & amx_tile) != 0 && (edx & amx_int8) != 0 &&
+           syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+} // namespace
+} // namespace annlib
+
+#pragma GCC pop_options
+
+namespace annlib {
+
+const KernelTable* amx_kernels() noexcept {
+    static const KernelTable* const table = []() -> const KernelTable* {
+        const KernelTable* base = avx512_kernels();
+        if (base == nullptr || !host_has_amx()) {
+            return nullptr;
+        }
+        static KernelTable amx = *base;
+        amx.name = "amx";
+        amx.scan_codes = scan_codes;
+        return &amx;
+    }();
+    return table;
+}
+
+} // namespace annlib
+
+#else
+
+const annlib::KernelTable* annlib::amx_kernels() noexcept {
+    return nullptr;
+}
+
+#endif
