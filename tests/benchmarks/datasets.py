@@ -194,9 +194,9 @@ RECIPES: dict[str, Callable[[], _Made]] = {
     "gowalla-256": lambda: _als(_gowalla(), 256),
     "gowalla-512": lambda: _spectral(_gowalla(), 512),
     "mnist": _mnist,
-    "synthetic": lambda: _synthetic(SyntheticSettings(1_000_000, 1_000_000, mean_draws=54.0), 64),
+    "synthetic": lambda: _synthetic(SyntheticSettings(1_000_000, 1_000_000, mean_draws=29.5), 64),
     # For trying things out.
-    "synthetic-small": lambda: _synthetic(SyntheticSettings(30_000, 30_000, mean_draws=40.0, n_tastes=500), 64),
+    "synthetic-small": lambda: _synthetic(SyntheticSettings(30_000, 30_000, mean_draws=29.5, n_tastes=500), 64),
 }
 NAMES = tuple(name for name in RECIPES if name != "synthetic-small")
 

@@ -238,6 +238,11 @@ class Timing:
         """The time of ``factor`` times as much work."""
         return Timing(factor * self.seconds, factor * self.processor_seconds, self.others)
 
+    def __add__(self, other: Timing) -> Timing:
+        seconds = self.seconds + other.seconds
+        others = (self.seconds * self.others + other.seconds * other.others) / seconds
+        return Timing(seconds, self.processor_seconds + other.processor_seconds, others)
+
 
 def _machine_seconds() -> float:
     """Processor seconds of all processes."""

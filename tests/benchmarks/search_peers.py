@@ -55,7 +55,7 @@ class Row:
     processor_seconds
         Of all threads, build and queries: what a disturbed row would at best have taken is this over the threads.
     others
-        Share of the machine that other processes took meanwhile, of build or queries the larger.
+        Share of the machine that other processes took meanwhile.
     scanned_share, multiply_adds_per_second, limit_share
         Ours alone: of the items how many were scanned, 8-bit products a second, and of the hardware's limit.
     """
@@ -132,13 +132,14 @@ def _measure_build(kind: type[Peer], job: Job, row: Row, plan: Plan, deadline: f
     for settings, note in _worth_timing(peer, job, queries, plan, deadline):
         search = partial(_answer, peer, job, queries, settings)
         answered = answer(job, search, _QUERY_SHARE * plan.peer_seconds, plan.patience)
+        both = built + answered.timing
         yield dataclasses.replace(
             row,
             search_settings=settings,
             build_seconds=built.seconds,
             query_seconds=answered.timing.seconds,
-            processor_seconds=built.processor_seconds + answered.timing.processor_seconds,
-            others=max(built.others, answered.timing.others),
+            processor_seconds=both.processor_seconds,
+            others=both.others,
             timed_queries=answered.timed_queries,
             recall=recall(job, answered.rows),
             note=note,
@@ -190,6 +191,7 @@ def measure_ours(job: Job, plan: Plan) -> list[Row]:
     for settings in peer.searches(job):
         search = partial(_answer, peer, job, job.queries, settings)
         answered = answer(job, search, plan.peer_seconds, plan.patience)
+        both = built + answered.timing
         row = Row(
             job.data,
             job.work,
@@ -202,8 +204,8 @@ def measure_ours(job: Job, plan: Plan) -> list[Row]:
             len(job.queries),
             answered.timed_queries,
             recall(job, answered.rows),
-            built.processor_seconds + answered.timing.processor_seconds,
-            max(built.others, answered.timing.others),
+            both.processor_seconds,
+            both.others,
         )
         _add_statistics(row, peer.last_search(), plan.limit)
         rows.append(row)

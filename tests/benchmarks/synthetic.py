@@ -20,11 +20,12 @@ _BLOCK_USERS = 100_000
 #: How likely each of a user's tastes is the source of an interaction; the first is the favourite.
 _TASTE_SHARES = np.array([0.4, 0.25, 0.2, 0.15])
 #: Of the interactions, from one of the user's tastes, and from that or anywhere in the favourite's genre.
-_FROM_TASTE, _FROM_TASTE_OR_GENRE = 0.8, 0.93
+_FROM_TASTE, _FROM_TASTE_OR_GENRE = 0.85, 0.92
 #: How often a user's further tastes lie in the genre of the favourite.
-_SAME_GENRE = 0.75
-_POPULARITY_OFFSET = 100.0
-_POPULARITY_EXPONENT = 1.29
+_SAME_GENRE = 0.35
+#: Popularity falls as (rank + offset) ** -exponent, from taste to taste, and from item to item of a taste.
+_TASTE_OFFSET, _TASTE_EXPONENT = 30.0, 1.0
+_ITEM_OFFSET, _ITEM_EXPONENT = 5.0, 1.4
 _ACTIVITY_DEVIATION = 0.9
 
 
@@ -84,27 +85,31 @@ def interactions(settings: SyntheticSettings) -> csr_matrix:
 
 def _make_catalogue(settings: SyntheticSettings, random: np.random.Generator) -> _Catalogue:
     genre_of_taste = np.sort(_draw_zipf(settings.n_genres, settings.n_tastes, random))
-    taste_of_item = np.sort(_draw_zipf(settings.n_tastes, settings.n_items, random, shuffled=True, exponent=0.5))
-    popularity = (random.permutation(settings.n_items) + _POPULARITY_OFFSET) ** -_POPULARITY_EXPONENT
+    taste_of_item = np.sort(random.integers(settings.n_tastes, size=settings.n_items))
+    taste_starts = np.searchsorted(taste_of_item, np.arange(settings.n_tastes + 1))
+    rank_in_taste = np.arange(settings.n_items) - taste_starts[taste_of_item]
+    taste_popularity = random.permutation(_zipf(settings.n_tastes, _TASTE_OFFSET, _TASTE_EXPONENT))
+    rank_weights = _zipf(settings.n_items, _ITEM_OFFSET, _ITEM_EXPONENT)
+    popularity = taste_popularity[taste_of_item] * rank_weights[rank_in_taste]
     cumulative = np.concatenate([[0.0], np.cumsum(popularity)])
     return _Catalogue(
         popularity=cumulative / cumulative[-1],
-        taste_starts=np.searchsorted(taste_of_item, np.arange(settings.n_tastes + 1)),
+        taste_starts=taste_starts,
         genre_of_taste=genre_of_taste,
         genre_starts=np.searchsorted(genre_of_taste, np.arange(settings.n_genres + 1)),
         item_ids=random.permutation(settings.n_items).astype(np.int32),
     )
 
 
-def _draw_zipf(
-    n_values: int, size: int, random: np.random.Generator, *, shuffled: bool = False, exponent: float = 1.0
-) -> NDArray[np.int64]:
-    """Values below ``n_values``, the r-th of them with a weight of (r + 10) ** -exponent."""
-    weights = (np.arange(n_values) + 10.0) ** -exponent
-    if shuffled:
-        weights = random.permutation(weights)
-    cumulative = np.cumsum(weights)
-    return np.searchsorted(cumulative, random.random(size) * cumulative[-1], side="right").astype(np.int64)
+def _zipf(n_ranks: int, offset: float, exponent: float) -> NDArray[np.float64]:
+    weights: NDArray[np.float64] = (np.arange(n_ranks) + offset) ** -exponent
+    return weights
+
+
+def _draw_zipf(n_values: int, size: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Values below ``n_values``, the smaller the more often."""
+    cumulative = np.concatenate([[0.0], np.cumsum(_zipf(n_values, offset=10.0, exponent=1.0))])
+    return _interval_of(cumulative, random.random(size) * cumulative[-1])
 
 
 def _draw_block(
