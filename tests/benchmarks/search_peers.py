@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Of a peer's seconds for a job, what one timing of all queries may take.
 _QUERY_SHARE = 0.1
+#: A sweep is given up where its queries alone take this many times the peer's best total at the highest recall.
+_HOPELESS = 3.0
 _QUICK_ROWS = 5_000
 _TRUTH_QUERIES, _TRUTH_QUERIES_OF_MANY, _MANY = 2_000, 1_000, 500_000
 
@@ -102,6 +104,7 @@ class Plan:
 def measure_peer(kind: type[Peer], job: Job, plan: Plan) -> Iterator[Row]:
     """Sweep a peer over its builds and searches."""
     deadline = time.perf_counter() + plan.peer_seconds
+    best = float("inf")  # total at the highest recall asked for
     try:
         kind(plan.num_threads)
         builds = kind.builds(job)[:1] if plan.quick else kind.builds(job)
@@ -115,7 +118,10 @@ def measure_peer(kind: type[Peer], job: Job, plan: Plan) -> Iterator[Row]:
             yield dataclasses.replace(row, note=f"not run: {plan.peer_seconds:.0f} s were used up")
             continue
         try:
-            yield from _measure_build(kind, job, row, plan, deadline)
+            for measured in _measure_build(kind, job, row, plan, deadline, best):
+                if (measured.recall or 0.0) >= max(plan.recalls):
+                    best = min(best, _total(measured))
+                yield measured
         except UnavailableError as error:
             yield dataclasses.replace(row, note=f"skipped: {error}")
             return
@@ -125,11 +131,12 @@ def measure_peer(kind: type[Peer], job: Job, plan: Plan) -> Iterator[Row]:
             yield dataclasses.replace(row, note=f"failed: {str(error).strip().splitlines()[0]}")
 
 
-def _measure_build(kind: type[Peer], job: Job, row: Row, plan: Plan, deadline: float) -> Iterator[Row]:
+def _measure_build(kind: type[Peer], job: Job, row: Row, plan: Plan, deadline: float, best: float) -> Iterator[Row]:
     peer = kind(plan.num_threads)
     queries = normalized(job.queries) if job.metric == "cosine" else job.queries
-    _, built = best_time(partial(_build, peer, job, row.build_settings, deadline), plan.patience)
-    for settings, note in _worth_timing(peer, job, queries, plan, deadline):
+    _, built = best_time(partial(_build, peer, job, row.build_settings, deadline), plan.patience, deadline)
+    longest = _HOPELESS * best
+    for settings, note in _worth_timing(peer, job, queries, plan, deadline, longest):
         search = partial(_answer, peer, job, queries, settings)
         answered = answer(job, search, _QUERY_SHARE * plan.peer_seconds, plan.patience)
         both = built + answered.timing
@@ -156,23 +163,28 @@ def _answer(peer: Peer, job: Job, queries: NDArray[Any], settings: Settings, row
 
 
 def _worth_timing(
-    peer: Peer, job: Job, queries: NDArray[Any], plan: Plan, deadline: float
+    peer: Peer, job: Job, queries: NDArray[Any], plan: Plan, deadline: float, longest: float
 ) -> Iterator[tuple[Settings, str]]:
-    """The settings to time: all of an exact peer; else the first to reach each recall, or the best within the time."""
+    """The settings to time: all of an exact peer; else the first to reach each recall.
+
+    A sweep ends at the highest recall, or when the next setting would pass the deadline or take longer than ``longest``
+    for all queries; where no recall was reached since, the last setting is timed, to say how far it gets.
+    """
     settings_list = peer.searches(job)
     if peer.exact:
         yield from ((settings, "") for settings in settings_list)
         return
     wanted = sorted(plan.recalls)
     untimed: Settings | None = None
-    seconds = 0.0
+    seconds = full = 0.0
     for settings in settings_list:
         # The next takes about 1.5 times as long as this one, and then perhaps all queries.
-        full = min(_QUERY_SHARE * plan.peer_seconds, seconds * len(job.queries) / len(job.sample))
-        if time.perf_counter() + 1.5 * seconds + full > deadline:
+        timing_all = min(_QUERY_SHARE * plan.peer_seconds, full)
+        if full > longest or time.perf_counter() + 1.5 * seconds + timing_all > deadline:
             break
         found, timing = timed(partial(_answer, peer, job, queries, settings, job.sample))
         seconds, reached = timing.seconds, recall(job, found)
+        full = seconds * len(job.queries) / len(job.sample)
         untimed = settings
         if reached >= wanted[0]:
             wanted, untimed = [target for target in wanted if target > reached], None

@@ -102,7 +102,7 @@ def _make_catalogue(settings: SyntheticSettings, random: np.random.Generator) ->
 
 
 def _zipf(n_ranks: int, offset: float, exponent: float) -> NDArray[np.float64]:
-    weights: NDArray[np.float64] = (np.arange(n_ranks) + offset) ** -exponent
+    weights: NDArray[np.float64] = (np.arange(n_ranks, dtype=np.float64) + offset) ** -exponent
     return weights
 
 
