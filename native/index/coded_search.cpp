@@ -295,7 +295,7 @@ bool TileSearch::run(std::span<const std::uint32_t> queries, const std::uint32_t
         seeds_[q] = seeds[queries[q]];
     }
     visit_seeds();
-    return visit_groups(cancellation, calling_thread);
+    return coded_.clusters.size() == 1 || visit_groups(cancellation, calling_thread);
 }
 
 // Each query's own cluster first: it raises the thresholds to where they almost stay.
@@ -473,7 +473,8 @@ SearchStats search_coded(const Index& index, const SearchRequest& request, Cance
         return *workspaces[worker];
     };
     std::vector<std::uint32_t> seeds(queries);
-    parallel_for(tiles, threads, cancellation, [&](std::size_t task, std::size_t worker) {
+    const bool one_cluster = index.codes()->clusters.size() == 1; // which every query begins and ends in
+    parallel_for(one_cluster ? 0 : tiles, threads, cancellation, [&](std::size_t task, std::size_t worker) {
         const std::size_t first = task * tile;
         workspace(worker).find_seeds(first, std::min(tile, queries - first), seeds.data() + first);
     });

@@ -23,6 +23,8 @@ constexpr std::size_t kParallelWork = std::size_t{1} << 21;
 // Items in a range of their own: enough to make a second cold start of the thresholds cheap.
 constexpr std::size_t kSmallestRange = 4096;
 constexpr std::size_t kTasksPerThread = 4;
+// Long lists of long vectors: the intervals of codes overlap so much that most items would be looked at again.
+constexpr std::size_t kLargestCodedList = std::size_t{1} << 18;
 // Panels between two looks at the cancellation.
 constexpr std::size_t kPanelsPerLook = 32;
 
@@ -313,7 +315,7 @@ SearchStats search(const Index& index, const SearchRequest& request, Cancellatio
     if (queries == 0 || items.count() == 0 || k == 0) {
         return {};
     }
-    if (index.codes() && !request.allowed) {
+    if (index.codes() && !request.allowed && request.k * index.dim() <= kLargestCodedList) {
         return search_coded(index, request, cancellation, rows, scores);
     }
     const Plan plan = Plan::make(queries, items.count(), index.dim(), k, request.threads);

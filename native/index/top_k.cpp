@@ -28,10 +28,13 @@ std::span<const Contender> TopK::finish() noexcept {
 bool TopK::cut() noexcept {
     const float before = threshold_;
     keep_contenders();
-    narrow();
-    keep_contenders();
-    // Bounds that overlap too much to tell apart (near duplicates) are resolved by scoring.
-    if (size_ > k_ + (buffer_.size() - k_) / 2) {
+    // Bounds that overlap too much to tell apart are narrowed, and at last resolved by scoring.
+    const std::size_t crowded = k_ + (buffer_.size() - k_) / 2;
+    if (size_ > crowded) {
+        narrow();
+        keep_contenders();
+    }
+    if (size_ > crowded) {
         keep_best();
         narrowed_ = size_;
         if (size_ == k_) {

@@ -192,7 +192,7 @@ void code_floors(const QueryTerms& queries, const BlockTerms& block, bool quadra
 // A handful of them is enough for a threshold, which may be low but not high.
 
 std::int32_t lower_kth_largest(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept {
-    constexpr int passes = 10;
+    constexpr int passes = 16;
     std::int32_t least = keys[0];
     std::int32_t most = keys[0];
     for (std::size_t i = 1; i < count; ++i) {
