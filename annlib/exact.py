@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["fixed_order_sum", "norms", "scores", "search"]
 
 _LANES = 8
+#: Vectors are taken in float64 in blocks of about so many components, for memory's sake.
+_BLOCK_ELEMENTS = 1 << 21
 
 
 def fixed_order_sum(terms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,6 +71,14 @@ def scores(vectors: NDArray[np.float32], query: NDArray[np.float32], metric: Met
     NDArray[np.float32]
         Shape ``(n,)``; NaN where a zero vector makes the cosine undefined.
     """
+    found = np.empty(len(vectors), dtype=np.float32)
+    block = max(1, _BLOCK_ELEMENTS // vectors.shape[1])
+    for start in range(0, len(vectors), block):
+        found[start : start + block] = _scores_of_block(vectors[start : start + block], query, metric)
+    return found
+
+
+def _scores_of_block(vectors: NDArray[np.float32], query: NDArray[np.float32], metric: Metric) -> NDArray[np.float32]:
     x = vectors.astype(np.float64)
     q = query.astype(np.float64)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):

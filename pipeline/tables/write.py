@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 ROW_GROUP_ROWS = 500_000
 #: Rows of a file, about; another part is begun beyond.
 PART_ROWS = 20 * ROW_GROUP_ROWS
-#: Lists checked against the oracle, at most.
-RECALL_SAMPLE = 100
+#: Lists checked against the oracle: as many as this work allows, between the two limits.
+RECALL_MULTIPLY_ADDS = 1_000_000_000
+RECALL_SAMPLE = (10, 100)
 
 
 @dataclass
@@ -201,7 +202,7 @@ def write_table(
     schema = schema.with_metadata(file_metadata(parameters, fingerprints["table"]))
     wanted = source_rows(settings, encoded, date)
     exclude = excluded_rows(settings, encoded)
-    recall = NeighborRecall(wanted, RECALL_SAMPLE)
+    recall = NeighborRecall(wanted, int(np.clip(RECALL_MULTIPLY_ADDS // max(targets.size, 1), *RECALL_SAMPLE)))
 
     with TableWriter(folder, schema, source_vocabulary.ids, target_vocabulary.ids, settings.k) as writer:
         done = 0
