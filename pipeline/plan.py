@@ -9,6 +9,7 @@ from pipeline.config import USER
 from pipeline.data.sources import open_source
 from pipeline.errors import MissingInputError
 from pipeline.reporting import step_name
+from pipeline.steps import InputTask, PipelineTask, StepTask
 from pipeline.tables.neighbors import BATCH_LISTS
 from pipeline.tables.write import ROW_GROUP_ROWS
 from pipeline.tasks import (
@@ -17,11 +18,8 @@ from pipeline.tasks import (
     Evaluate,
     FitFactors,
     FoldInEntity,
-    InputTask,
-    PipelineTask,
     PublishRun,
     SplitInteractions,
-    StepTask,
     WriteTable,
 )
 

@@ -1,35 +1,26 @@
-"""The Luigi graph: which step needs which, where its output goes, and nothing else.
-
-Each task has one output, whose path carries the task's fingerprint: its settings, the version of its step, and the
-fingerprints of what it requires, down to the names, sizes and times of the input files. Equal fingerprints mean equal
-output, so what stands is never made again.
-"""
+"""The Luigi graph: which step needs which, where its output goes, and nothing else."""
 
 from __future__ import annotations
 
-import math
 import time
-from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import luigi
 import numpy as np
 
 import annlib
-from pipeline.config import USER, Config, load_config
+from pipeline.config import USER
 from pipeline.data import encode, split
 from pipeline.data.encode import Encoded
-from pipeline.data.sources import open_source
 from pipeline.data.split import Split
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import DataError
 from pipeline.evaluation.check import check_run
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.factors.base import Factors, effective_threads, find_factorizer
 from pipeline.factors.weighting import Weighting
-from pipeline.lock import RootLock
-from pipeline.reporting import FailureLog, StepReporter
-from pipeline.store import Store, fingerprint, publish_folder, publish_json
+from pipeline.steps import InputTask, PipelineTask, StepTask, forget_fingerprints
+from pipeline.store import publish_folder, publish_json
 from pipeline.tables.schema import TABLE_SCHEMA_VERSION
 from pipeline.tables.write import write_table
 
@@ -42,94 +33,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from pipeline.config import Metric
-    from pipeline.data.files import FileStamp
     from pipeline.factors.base import Factorizer, FactorizerSettings
     from pipeline.progress import Progress
-
-#: How long a fingerprint stands before the input files are looked at again: Luigi asks for the same ones many times.
-_FINGERPRINT_SECONDS: Final = 1.0
-
-TaskT = TypeVar("TaskT", bound="PipelineTask")
-
-
-class PipelineTask(luigi.Task):
-    """What every task has: the date first, where ``RangeDaily`` puts it, and the configuration."""
-
-    task_namespace = "cfpipe"
-
-    #: Version of what the step writes; raised by whoever changes it, so that nothing older is taken for it.
-    version = 1
-
-    date = luigi.DateParameter(description="date of the run: events after it are never read")
-    config = luigi.Parameter(positional=False, description="path of the TOML configuration")
-    overrides = luigi.ListParameter(
-        positional=False, default=(), description='settings that replace those of the file: ["section.key=value"]'
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # A bad configuration is an error here, where the task is made, not later in the middle of a schedule.
-        load_config(self.config, self.overrides)
-
-    @property
-    def settings(self) -> Config:
-        """The validated configuration."""
-        return load_config(self.config, self.overrides)
-
-    @property
-    def store(self) -> Store:
-        """Where the runs of this configuration are."""
-        return Store(Path(self.settings.run.root))
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of all that decides the content of the output."""
-        return _fingerprints.of(self)
-
-    def requires(self) -> Mapping[str, PipelineTask]:
-        """The tasks whose output this one reads, by the part they play."""
-        return {}
-
-    @abstractmethod
-    def ingredients(self) -> dict[str, Any]:
-        """What decides the output beside the tasks this one requires, as JSON can say it."""
-
-    def other(self, task: type[TaskT], **parameters: Any) -> TaskT:
-        """Another task of the same run."""
-        return task(date=self.date, config=self.config, overrides=self.overrides, **parameters)
-
-
-class InputFiles(luigi.Target):
-    """Files that come from outside: there, or not."""
-
-    def __init__(self, path: str, stamps: list[FileStamp]) -> None:
-        self.path = path
-        self.stamps = stamps
-
-    def exists(self) -> bool:
-        """Whether at least one file is there."""
-        return bool(self.stamps)
-
-    def __str__(self) -> str:
-        return self.path
-
-
-class InputTask(PipelineTask, luigi.ExternalTask):
-    """Files that come from outside."""
-
-    @abstractmethod
-    def sources(self) -> list[Any]:
-        """The settings of the files, each with a path and a format."""
-
-    def ingredients(self) -> dict[str, Any]:
-        """Relative path, size and time of every file."""
-        return {"files": [[list(stamp) for stamp in target.stamps] for target in self.output()]}
-
-    def output(self) -> list[InputFiles]:
-        """A target for each path; never raises where there is no file."""
-        return [
-            InputFiles(settings.path, open_source(settings, date=self.date).stamps()) for settings in self.sources()
-        ]
 
 
 class Interactions(InputTask):
@@ -160,30 +65,6 @@ class UserList(InputTask):
         """The one of the table's ``users``."""
         users = self.settings.table(self.table).users
         return [] if users is None else [users]
-
-
-class StepTask(PipelineTask):
-    """A task that makes something: holds the root while it runs, and says how far it is."""
-
-    def run(self) -> None:
-        """Make the output; Luigi calls this."""
-        if RootLock(self.store.root).acquire():
-            self.store.sweep()
-        with StepReporter(self) as report:
-            self.make(report)
-
-    @abstractmethod
-    def make(self, report: Progress) -> None:
-        """Make the output and publish it under its final name."""
-
-    def folder(self, *parts: str) -> luigi.LocalTarget:
-        """A folder of this task's own under the root."""
-        return luigi.LocalTarget(str(self.store.path(*parts, self.fingerprint)))
-
-    def on_failure(self, exception: BaseException) -> str:
-        """What Luigi shows of an error: the message alone where the pipeline raised it on purpose."""
-        FailureLog.remember(self, exception)
-        return str(exception) if isinstance(exception, PipelineError) else str(super().on_failure(exception))
 
 
 class EncodeInteractions(StepTask):
@@ -218,7 +99,7 @@ class EncodeInteractions(StepTask):
         output = Path(self.output().path)
         with publish_folder(output) as folder:
             encode.encode(self.settings, self.date, folder, report)
-            _fingerprints.forget()
+            forget_fingerprints()
             if Path(self.output().path) != output:
                 raise DataError("an input changed since the run was planned", hint="Run again.")
 
@@ -595,32 +476,3 @@ def _without_paths(settings: BaseModel) -> dict[str, Any]:
 
     stripped: dict[str, Any] = strip(settings.model_dump(mode="json"))
     return stripped
-
-
-class _Fingerprints:
-    """Fingerprints that were asked for a moment ago."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, Config, str]] = {}
-
-    def of(self, task: PipelineTask) -> str:
-        now = time.monotonic()
-        since, settings, digest = self._known.get(task.task_id, (-math.inf, None, ""))
-        if now - since > _FINGERPRINT_SECONDS or settings is not task.settings:
-            digest = self._compute(task)
-            self._known[task.task_id] = (now, task.settings, digest)
-        return digest
-
-    def forget(self) -> None:
-        """Look at the input files again when next asked."""
-        self._known.clear()
-
-    @staticmethod
-    def _compute(task: PipelineTask) -> str:
-        required = {name: other.fingerprint for name, other in task.requires().items()}
-        return fingerprint(
-            {"step": task.task_family, "version": task.version, "requires": required, **task.ingredients()}
-        )
-
-
-_fingerprints: Final = _Fingerprints()

@@ -25,9 +25,10 @@ BELOW = {
     "evaluation": {"data", "factors", "store"},
     "names": {"data"},
     "reporting": set(),
-    "tasks": {"data", "factors", "tables", "evaluation", "store", "lock", "reporting"},
+    "steps": {"data", "store", "lock", "reporting"},
+    "tasks": {"steps", "data", "factors", "tables", "evaluation", "store"},
     "lookup": {"data", "names", "store"},
-    "plan": {"data", "tables", "tasks", "reporting"},
+    "plan": {"data", "tables", "steps", "tasks", "reporting"},
     "summary": {"lookup", "plan", "tasks"},
     "cli": {"lock", "lookup", "plan", "reporting", "store", "summary", "tasks"},
 }
