@@ -6,6 +6,7 @@
 #include "index/top_k.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -23,6 +24,9 @@ constexpr std::size_t kTileContenderBytes = std::size_t{8} << 20;
 constexpr std::size_t kScanBlocks = 8;
 // Smaller jobs stay on the calling thread.
 constexpr std::size_t kParallelQueries = 4;
+// Clusters that a query begins in: those where its direction alone promises most. (Bounds would favour the clusters of
+// which little is known.) After three, the threshold is within a few items of where it ends.
+constexpr std::size_t kSeeds = 3;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 constexpr std::size_t ceil_div(std::size_t a, std::size_t b) {
@@ -38,6 +42,10 @@ Frame frame_of(const Index& index) {
             .scale = index.frame().scale,
             .center = index.center().empty() ? nullptr : index.center().data()};
 }
+
+// The clusters that a query begins in, the most promising first; kNoCluster where there are fewer.
+constexpr std::uint32_t kNoCluster = 0xffffffff;
+using Seeds = std::array<std::uint32_t, kSeeds>;
 
 // What the kernels take of some queries.
 class QueryArrays {
@@ -125,11 +133,11 @@ class TileSearch {
         top_.reserve(tile_);
     }
 
-    // The cluster in which each query probably has its best neighbours.
-    void find_seeds(std::size_t first, std::size_t count, std::uint32_t* seeds);
+    // The clusters in which each query probably has its best neighbours, the best first.
+    void find_seeds(std::size_t first, std::size_t count, Seeds* seeds);
 
     // Searches for the given queries, which are in the order of their seeds. False if cancelled.
-    bool run(std::span<const std::uint32_t> queries, const std::uint32_t* seeds, Cancellation& cancellation,
+    bool run(std::span<const std::uint32_t> queries, const Seeds* seeds, Cancellation& cancellation,
              bool calling_thread);
 
     std::span<const Contender> finish(std::size_t query) noexcept {
@@ -141,8 +149,9 @@ class TileSearch {
 
   private:
     void load(std::span<const std::uint32_t> queries);
-    void bound(const float* directions, std::span<const Box> boxes, Bounds& result);
-    void visit_seeds();
+    void bound(const float* directions, std::span<const Box> boxes, float beta, Bounds& result);
+    void best_directions(const Bounds& promises, std::size_t directions, std::vector<Seeds>& found);
+    void visit_seeds(std::size_t rank);
     bool visit_groups(Cancellation& cancellation, bool calling_thread);
     void visit_clusters(std::size_t group);
     void visit(std::size_t cluster, float* products, float* residuals, const float* bounds);
@@ -168,7 +177,8 @@ class TileSearch {
     std::vector<float> placed_; // in panels of kPanelWidth
     QueryArrays arrays_;
     std::vector<CodedQuery> queries_;
-    std::vector<std::uint32_t> seeds_;
+    std::vector<Seeds> seeds_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> seeded_; // cluster, query
     std::vector<std::uint32_t> original_; // number of the query in the request
     std::vector<float> scanned_;          // [query][dim], in the frame of the index
     std::vector<RefinedQuery> refined_;
@@ -224,7 +234,7 @@ void TileSearch::load(std::span<const std::uint32_t> queries) {
 }
 
 // Bounds of all queries of the tile over boxes, each about its direction.
-void TileSearch::bound(const float* directions, std::span<const Box> boxes, Bounds& result) {
+void TileSearch::bound(const float* directions, std::span<const Box> boxes, float beta, Bounds& result) {
     const std::size_t groups = ceil_div(boxes.size(), kGroupSize);
     const std::size_t queries = round_up_to(count_, kPanelWidth);
     result.resize(boxes.size(), tile_);
@@ -240,28 +250,44 @@ void TileSearch::bound(const float* directions, std::span<const Box> boxes, Boun
     }
     for (std::size_t direction = 0; direction < boxes.size(); ++direction) {
         const std::size_t at = direction * tile_;
-        kernels_.bound_box(arrays_.terms(result.products.data() + at, nullptr), boxes[direction], request_.beta,
+        kernels_.bound_box(arrays_.terms(result.products.data() + at, nullptr), boxes[direction], beta,
                            quadratic_, queries, result.bounds.data() + at, result.residuals.data() + at);
     }
 }
 
-void TileSearch::find_seeds(std::size_t first, std::size_t count, std::uint32_t* seeds) {
+// The directions of most promise for each query, the first of equals first.
+void TileSearch::best_directions(const Bounds& promises, std::size_t directions, std::vector<Seeds>& found) {
+    std::vector<std::array<float, kSeeds>> best(count_);
+    for (std::size_t q = 0; q < count_; ++q) {
+        best[q].fill(-kInfinity);
+        found[q].fill(kNoCluster);
+    }
+    for (std::size_t d = 0; d < directions; ++d) {
+        const float* const promise = promises.bounds.data() + d * promises.stride;
+        for (std::size_t q = 0; q < count_; ++q) {
+            if (promise[q] > best[q].back()) {
+                std::size_t rank = kSeeds - 1;
+                for (; rank > 0 && promise[q] > best[q][rank - 1]; --rank) {
+                    best[q][rank] = best[q][rank - 1];
+                    found[q][rank] = found[q][rank - 1];
+                }
+                best[q][rank] = promise[q];
+                found[q][rank] = static_cast<std::uint32_t>(d);
+            }
+        }
+    }
+}
+
+void TileSearch::find_seeds(std::size_t first, std::size_t count, Seeds* seeds) {
     std::vector<std::uint32_t> queries(count);
     std::iota(queries.begin(), queries.end(), static_cast<std::uint32_t>(first));
     load(queries);
-    const auto best = [&](const Bounds& bounds, std::size_t directions, std::size_t query) {
-        std::size_t found = 0;
-        for (std::size_t d = 1; d < directions; ++d) {
-            if (bounds.bounds[d * bounds.stride + query] > bounds.bounds[found * bounds.stride + query]) {
-                found = d;
-            }
-        }
-        return static_cast<std::uint32_t>(found);
-    };
-    bound(coded_.group_directions.data(), coded_.group_boxes, group_bounds_);
+    std::vector<Seeds> found(count);
+    bound(coded_.group_directions.data(), coded_.group_boxes, 0.0F, group_bounds_);
+    best_directions(group_bounds_, coded_.groups.size(), found);
     std::vector<std::uint32_t> group(count);
     for (std::size_t q = 0; q < count; ++q) {
-        group[q] = best(group_bounds_, coded_.groups.size(), q);
+        group[q] = found[q][0] == kNoCluster ? 0 : found[q][0];
     }
     // Queries of the same group together: they share its directions.
     std::vector<std::uint32_t> order(count);
@@ -280,49 +306,64 @@ void TileSearch::find_seeds(std::size_t first, std::size_t count, std::uint32_t*
         }
         load(members);
         bound(coded_.directions(group[order[begin]], dim_), coded_.cluster_boxes.subspan(range.first, range.count),
-              cluster_bounds_);
+              0.0F, cluster_bounds_);
+        best_directions(cluster_bounds_, range.count, found);
         for (std::size_t q = 0; q < members.size(); ++q) {
-            seeds[members[q] - first] = range.first + best(cluster_bounds_, range.count, q);
+            for (std::uint32_t& seed : found[q]) {
+                seed += seed == kNoCluster ? 0 : range.first;
+            }
+            if (found[q][0] == kNoCluster) {
+                found[q][0] = range.first; // nothing is known of it: anywhere
+            }
+            seeds[members[q] - first] = found[q];
         }
         begin = end;
     }
 }
 
-bool TileSearch::run(std::span<const std::uint32_t> queries, const std::uint32_t* seeds, Cancellation& cancellation,
+bool TileSearch::run(std::span<const std::uint32_t> queries, const Seeds* seeds, Cancellation& cancellation,
                      bool calling_thread) {
     load(queries);
     for (std::size_t q = 0; q < count_; ++q) {
         seeds_[q] = seeds[queries[q]];
     }
-    visit_seeds();
+    for (std::size_t rank = 0; rank < kSeeds; ++rank) {
+        visit_seeds(rank);
+    }
     return coded_.clusters.size() == 1 || visit_groups(cancellation, calling_thread);
 }
 
-// Each query's own cluster first: it raises the thresholds to where they almost stay.
-void TileSearch::visit_seeds() {
-    std::size_t count = 0;
+// Where each query begins: it raises the thresholds to where they almost stay.
+void TileSearch::visit_seeds(std::size_t rank) {
+    seeded_.clear();
     for (std::size_t q = 0; q < count_; ++q) {
-        if (arrays_.reach[q] < kInfinity) {
+        if (arrays_.reach[q] < kInfinity && seeds_[q][rank] != kNoCluster) {
+            seeded_.emplace_back(seeds_[q][rank], static_cast<std::uint32_t>(q));
+        }
+    }
+    std::sort(seeded_.begin(), seeded_.end());
+    for (std::size_t begin = 0, count = 0; begin < seeded_.size(); begin += count) {
+        bool filled = true;
+        for (count = 0; begin + count < seeded_.size() && seeded_[begin + count].first == seeded_[begin].first; ++count) {
+            const std::uint32_t q = seeded_[begin + count].second;
+            filled &= top_[q].full();
             gathered_.copy(count, arrays_, q);
             gathered_.product[count] = std::numeric_limits<float>::quiet_NaN(); // no block is ruled out by its box
             gathered_.residual[count] = 0.0F;
-            gathered_query_[count++] = static_cast<std::uint32_t>(q);
+            gathered_query_[count] = q;
         }
-        if (count > 0 && (q + 1 == count_ || seeds_[q + 1] != seeds_[q])) {
-            scan(seeds_[q], gathered_, gathered_.terms(), gathered_query_.data(), count, false);
-            for (std::size_t i = 0; i < count; ++i) {
-                if (top_[gathered_query_[i]].tighten()) {
-                    set_reach(gathered_query_[i]);
-                }
+        scan(seeded_[begin].first, gathered_, gathered_.terms(), gathered_query_.data(), count, filled);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (top_[gathered_query_[i]].tighten()) {
+                set_reach(gathered_query_[i]);
             }
-            count = 0;
         }
     }
 }
 
 bool TileSearch::visit_groups(Cancellation& cancellation, bool calling_thread) {
     const std::size_t groups = coded_.groups.size();
-    bound(coded_.group_directions.data(), coded_.group_boxes, group_bounds_);
+    bound(coded_.group_directions.data(), coded_.group_boxes, request_.beta, group_bounds_);
     // The most promising groups first, by how far their bound is above what any query has to reach.
     std::vector<std::pair<float, std::uint32_t>> order(groups);
     for (std::size_t g = 0; g < groups; ++g) {
@@ -355,7 +396,7 @@ bool TileSearch::visit_groups(Cancellation& cancellation, bool calling_thread) {
 
 void TileSearch::visit_clusters(std::size_t group) {
     const CodeRange& range = coded_.groups[group];
-    bound(coded_.directions(group, dim_), coded_.cluster_boxes.subspan(range.first, range.count), cluster_bounds_);
+    bound(coded_.directions(group, dim_), coded_.cluster_boxes.subspan(range.first, range.count), request_.beta, cluster_bounds_);
     for (std::size_t c = 0; c < range.count; ++c) {
         visit(range.first + c, cluster_bounds_.products.data() + c * tile_,
               cluster_bounds_.residuals.data() + c * tile_, cluster_bounds_.bounds.data() + c * tile_);
@@ -368,7 +409,8 @@ void TileSearch::visit(std::size_t cluster, float* products, float* residuals, c
     bool filled = true;
     for (std::size_t q = 0; q < count_; ++q) {
         // Those that began here have seen it.
-        const bool wanted = !(bounds[q] < arrays_.reach[q]) && seeds_[q] != cluster;
+        const bool wanted = !(bounds[q] < arrays_.reach[q]) && seeds_[q][0] != cluster && seeds_[q][1] != cluster &&
+                            seeds_[q][2] != cluster;
         gathered_query_[count] = static_cast<std::uint32_t>(q);
         count += wanted ? 1 : 0;
     }
@@ -472,7 +514,7 @@ SearchStats search_coded(const Index& index, const SearchRequest& request, Cance
         }
         return *workspaces[worker];
     };
-    std::vector<std::uint32_t> seeds(queries);
+    std::vector<Seeds> seeds(queries, Seeds{0, kNoCluster, kNoCluster});
     const bool one_cluster = index.codes()->clusters.size() == 1; // which every query begins and ends in
     parallel_for(one_cluster ? 0 : tiles, threads, cancellation, [&](std::size_t task, std::size_t worker) {
         const std::size_t first = task * tile;
@@ -481,7 +523,7 @@ SearchStats search_coded(const Index& index, const SearchRequest& request, Cance
     // Queries that begin in the same cluster go on to visit much the same ones: they share a tile.
     std::vector<std::uint32_t> order(queries);
     std::iota(order.begin(), order.end(), 0U);
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return seeds[a] < seeds[b]; });
+    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return seeds[a][0] < seeds[b][0]; });
     parallel_for(tiles, threads, cancellation, [&](std::size_t task, std::size_t worker) {
         const std::size_t first = task * tile;
         const std::span<const std::uint32_t> members = std::span(order).subspan(first, std::min(tile, queries - first));
