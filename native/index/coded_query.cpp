@@ -16,8 +16,8 @@ constexpr double kSmallestScale = 0x1p-60;
 
 } // namespace
 
-bool CodedQuery::load(const Frame& frame, const float* query, double norm, int largest_code, const Target& target,
-                      std::span<double> scratch) noexcept {
+bool CodedQuery::place(const Frame& frame, const float* query, double norm, float* placed,
+                       std::span<double> scratch) noexcept {
     metric_ = frame.metric;
     dim_ = frame.dim;
     item_scale_ = frame.scale;
@@ -36,27 +36,30 @@ bool CodedQuery::load(const Frame& frame, const float* query, double norm, int l
         score_unit_ = metric_ == Metric::cosine ? 1.0 : std::ldexp(1.0, exponent) / frame.scale;
     }
     double square = 0.0;
-    double largest = 0.0;
+    largest_ = 0.0;
     for (std::size_t i = 0; i < dim_; ++i) {
         square += scratch[i] * scratch[i];
-        largest = std::max(largest, std::abs(scratch[i]));
-        target.placed[i * kPanelWidth] = static_cast<float>(scratch[i]);
+        largest_ = std::max(largest_, std::abs(scratch[i]));
+        placed[i * kPanelWidth] = static_cast<float>(scratch[i]);
     }
     norm_ = std::sqrt(square);
     bounded_ = norm_ <= kLargestNorm; // false for NaN
-    scale_ = std::max(largest / largest_code, kSmallestScale);
+    return metric_ != Metric::cosine || norm > 0.0;
+}
+
+void CodedQuery::code(int largest_code, std::int8_t* codes, std::span<const double> scratch) noexcept {
+    scale_ = std::max(largest_ / largest_code, kSmallestScale);
     double error_square = 0.0;
     int sum = 0;
     for (std::size_t i = 0; i < dim_; ++i) {
         const double code = bounded_ ? std::nearbyint(scratch[i] / scale_) : 0.0;
         const double error = scratch[i] - code * scale_;
-        target.codes[i] = static_cast<std::int8_t>(code);
+        codes[i] = static_cast<std::int8_t>(code);
         error_square += error * error;
         sum += static_cast<int>(code);
     }
     error_ = round_up(std::sqrt(error_square) / scale_ * (1.0 + 0x1p-40));
     offset_ = static_cast<float>(kCodeOffset * sum);
-    return metric_ != Metric::cosine || norm > 0.0;
 }
 
 double CodedQuery::floor(float threshold) const noexcept {

@@ -33,6 +33,13 @@ class Index {
     // |x| of each vector (euclidean: |x - center|); empty for metrics without norms.
     std::span<const double> norms() const noexcept { return norms_; }
     const ScanFrame& frame() const noexcept { return frame_; }
+    // The same as the codes see it.
+    Frame coded_frame() const noexcept {
+        return {.metric = metric_,
+                .dim = dim(),
+                .scale = frame_.scale,
+                .center = center_.empty() ? nullptr : center_.data()};
+    }
     // The mean that euclidean distances are taken from in the frame; empty for other metrics.
     std::span<const float> center() const noexcept { return center_; }
     const std::optional<CodeSections>& codes() const noexcept { return codes_; }

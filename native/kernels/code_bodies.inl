@@ -147,6 +147,17 @@ void bound_box(const QueryTerms& queries, const Box& box, float beta, bool quadr
     }
 }
 
+std::size_t not_below(const float* bounds, const float* reaches, std::size_t count, std::uint32_t* queries) noexcept {
+    std::size_t found = 0;
+    for (std::size_t first = 0; first < count; first += Floats::width) {
+        std::uint32_t wanted = Floats::not_less(Floats::load(bounds + first), Floats::load(reaches + first));
+        for (; wanted != 0; wanted &= wanted - 1) {
+            queries[found++] = static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(__builtin_ctz(wanted));
+        }
+    }
+    return found;
+}
+
 template <bool Quadratic>
 ANNLIB_INLINE void code_floors_loop(const QueryTerms& queries, const BlockTerms& block, std::size_t count,
                                     std::int32_t* __restrict floors) {

@@ -103,6 +103,11 @@ struct KernelTable {
     void (*bound_box)(const QueryTerms& queries, const Box& box, float beta, bool quadratic, std::size_t count,
                       float* bounds, float* residuals) noexcept;
 
+    // Writes the numbers of those of `count` queries (a multiple of 16) whose bound is not below what they have to
+    // reach, and returns how many they are. Room for all.
+    std::size_t (*not_below)(const float* bounds, const float* reaches, std::size_t count,
+                             std::uint32_t* queries) noexcept;
+
     // Floors of `count` queries (a multiple of 8) against one block, closed where its box rules it out.
     void (*code_floors)(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
                         std::int32_t* floors) noexcept;
