@@ -62,6 +62,33 @@ def assert_exact() -> Callable[..., None]:
     return check
 
 
+@pytest.fixture(scope="session")
+def assert_top() -> Callable[..., None]:
+    """Compare results with the first ``k`` of the oracle's, bit for bit.
+
+    The oracle's, of shape ``(m, depth)``, serve every ``k`` up to ``depth``, and any ``k`` where they hold all items.
+    """
+
+    def check(
+        found: tuple[NDArray[np.int64], NDArray[np.float32]],
+        ranking: tuple[NDArray[np.int64], NDArray[np.float32]],
+        k: int,
+    ) -> None:
+        items, scores = found
+        depth = min(k, ranking[0].shape[1])
+        assert items.shape == scores.shape == (len(ranking[0]), k)
+        np.testing.assert_array_equal(items[:, :depth], ranking[0][:, :depth])
+        np.testing.assert_array_equal(bits(scores[:, :depth]), bits(ranking[1][:, :depth]))
+        assert (items[:, depth:] == -1).all()
+        assert np.isnan(scores[:, depth:]).all()
+
+    return check
+
+
+def bits(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
+    return np.ascontiguousarray(scores).view(np.uint32)
+
+
 @pytest.fixture
 def words() -> Index:
     """Return a small cosine index in memory with string ids and names."""
