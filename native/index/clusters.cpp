@@ -10,7 +10,7 @@ namespace {
 // Items of a cluster, about: fewer cost more centroids for each query, more blur the bounds. Measured on factors of
 // 41 thousand and of a million items.
 constexpr std::size_t cluster_items(Metric metric) noexcept {
-    return metric == Metric::inner_product ? 192 : 512;
+    return metric == Metric::inner_product ? 192 : 256;
 }
 // Where the clusters are few, groups of them would save nothing.
 constexpr std::size_t kGroupClusters = 64;

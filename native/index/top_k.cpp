@@ -52,7 +52,7 @@ void TopK::keep_contenders() noexcept {
     for (std::size_t i = 0; i < size_; ++i) {
         keys_[i] = ordered_key(buffer_[i].low);
     }
-    const std::int32_t kth = query_->scorer->kernels->lower_kth_largest(keys_.data(), size_, k_);
+    const std::int32_t kth = query_->scorer->kernels->kth_largest(keys_.data(), size_, k_);
     threshold_ = std::max(threshold_, float_of_key(kth));
     std::size_t kept = 0;
     std::size_t narrowed = 0;

@@ -357,7 +357,7 @@ constexpr KernelTable make_table(const char* name,
         .bound_box = bound_box,
         .not_below = not_below,
         .code_floors = code_floors,
-        .lower_kth_largest = lower_kth_largest,
+        .kth_largest = kth_largest,
         .crc32c = crc32c,
     };
 }

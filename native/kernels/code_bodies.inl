@@ -200,30 +200,34 @@ void code_floors(const QueryTerms& queries, const BlockTerms& block, bool quadra
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Selection by bisection of the value: passes without a branch to guess, which beats a quickselect several times over.
-// A handful of them is enough for a threshold, which may be low but not high.
 
-std::int32_t lower_kth_largest(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept {
-    constexpr int passes = 16;
+std::int32_t kth_largest(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept {
     std::int32_t least = keys[0];
     std::int32_t most = keys[0];
     for (std::size_t i = 1; i < count; ++i) {
         least = keys[i] < least ? keys[i] : least;
         most = keys[i] > most ? keys[i] : most;
     }
-    long long low = least; // at least k keys are no less than this
+    long long low = least; // at least k keys are no less than this, fewer than ...
     long long high = static_cast<long long>(most) + 1;
-    for (int pass = 0; pass < passes && high - low > 1; ++pass) {
+    for (auto not_less = static_cast<std::int32_t>(count); static_cast<std::size_t>(not_less) != k && high - low > 1;) {
         const long long middle = low + (high - low) / 2;
         const auto pivot = static_cast<std::int32_t>(middle);
-        std::int32_t not_less = 0;
+        std::int32_t above = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            not_less += keys[i] >= pivot ? 1 : 0;
+            above += keys[i] >= pivot ? 1 : 0;
         }
-        if (static_cast<std::size_t>(not_less) >= k) {
+        if (static_cast<std::size_t>(above) >= k) {
             low = middle;
+            not_less = above;
         } else {
-            high = middle;
+            high = middle; // ... are no less than this
         }
     }
-    return static_cast<std::int32_t>(low);
+    const auto bound = static_cast<std::int32_t>(low);
+    std::int32_t kth = most;
+    for (std::size_t i = 0; i < count; ++i) {
+        kth = keys[i] >= bound && keys[i] < kth ? keys[i] : kth;
+    }
+    return kth;
 }

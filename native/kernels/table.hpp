@@ -112,8 +112,8 @@ struct KernelTable {
     void (*code_floors)(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
                         std::int32_t* floors) noexcept;
 
-    // The k-th largest key or a little less, k from 1 to `count`: at least k keys are no less than it.
-    std::int32_t (*lower_kth_largest)(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept;
+    // The k-th largest key, k from 1 to `count`.
+    std::int32_t (*kth_largest)(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept;
 
     // CRC-32C (Castagnoli) of `size` bytes, continuing `crc` (0 to start).
     std::uint32_t (*crc32c)(std::uint32_t crc, const void* data, std::size_t size) noexcept;
