@@ -1,6 +1,7 @@
 #include "index/coded.hpp"
 
 #include "index/clusters.hpp"
+#include "index/rotation.hpp"
 #include "index/rounding.hpp"
 
 #include <algorithm>
@@ -82,7 +83,7 @@ void append_directions(std::vector<float>& groups, const float* directions, std:
 class ClusterCoder {
   public:
     ClusterCoder(const Frame& frame, const float* vectors, const double* norms)
-        : frame_(frame), vectors_(vectors), norms_(norms), shape_(CodeShape::of(frame.dim)) {}
+        : frame_(frame), vectors_(vectors), norms_(norms), rotation_(frame.dim), shape_(CodeShape::of(frame.dim)) {}
 
     void load(std::span<const std::uint32_t> rows, const float* direction) {
         const std::size_t dim = frame_.dim;
@@ -120,10 +121,14 @@ class ClusterCoder {
         return result;
     }
 
-    void code(std::size_t block, BlockTerms& terms, std::uint8_t* codes) const {
+    // The last that is done with a block: it is rotated.
+    void code(std::size_t block, BlockTerms& terms, std::uint8_t* codes) {
         const std::size_t dim = frame_.dim;
         const std::size_t first = block * kBlockItems;
         const std::size_t end = std::min(items_.size(), first + kBlockItems);
+        for (std::size_t item = first; item < end; ++item) {
+            rotation_.apply(std::span(placed_).subspan(item * dim, dim));
+        }
         double largest = 0.0;
         for (std::size_t i = first * dim; i < end * dim; ++i) {
             largest = std::max(largest, std::abs(placed_[i]));
@@ -180,6 +185,7 @@ class ClusterCoder {
     Frame frame_;
     const float* vectors_;
     const double* norms_;
+    Rotation rotation_;
     CodeShape shape_;
     std::vector<Item> items_;
     std::vector<double> placed_; // [items][dim]

@@ -36,10 +36,8 @@ bool CodedQuery::place(const Frame& frame, const float* query, double norm, floa
         score_unit_ = metric_ == Metric::cosine ? 1.0 : std::ldexp(1.0, exponent) / frame.scale;
     }
     double square = 0.0;
-    largest_ = 0.0;
     for (std::size_t i = 0; i < dim_; ++i) {
         square += scratch[i] * scratch[i];
-        largest_ = std::max(largest_, std::abs(scratch[i]));
         placed[i * kPanelWidth] = static_cast<float>(scratch[i]);
     }
     norm_ = std::sqrt(square);
@@ -47,8 +45,14 @@ bool CodedQuery::place(const Frame& frame, const float* query, double norm, floa
     return metric_ != Metric::cosine || norm > 0.0;
 }
 
-void CodedQuery::code(int largest_code, std::int8_t* codes, std::span<const double> scratch) noexcept {
-    scale_ = std::max(largest_ / largest_code, kSmallestScale);
+void CodedQuery::code(const Rotation& rotation, int largest_code, std::int8_t* codes,
+                      std::span<double> scratch) noexcept {
+    rotation.apply(scratch);
+    double largest = 0.0;
+    for (std::size_t i = 0; i < dim_; ++i) {
+        largest = std::max(largest, std::abs(scratch[i]));
+    }
+    scale_ = std::max(largest / largest_code, kSmallestScale);
     double error_square = 0.0;
     int sum = 0;
     for (std::size_t i = 0; i < dim_; ++i) {

@@ -3,6 +3,7 @@
 
 #include "index/bound.hpp"
 #include "index/frame.hpp"
+#include "index/rotation.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -23,16 +24,16 @@ class CodedQuery {
 
     CodedQuery() = default;
     // `norm` is the query's, by the definition. False where the query has no neighbours at all.
-    bool load(const Frame& frame, const float* query, double norm, int largest_code, const Target& target,
-              std::span<double> scratch) noexcept {
+    bool load(const Frame& frame, const float* query, double norm, const Rotation& rotation, int largest_code,
+              const Target& target, std::span<double> scratch) noexcept {
         const bool has_neighbors = place(frame, query, norm, target.placed, scratch);
-        code(largest_code, target.codes, scratch);
+        code(rotation, largest_code, target.codes, scratch);
         return has_neighbors;
     }
 
-    // The two halves of it: first the place, which stays in `scratch`, then the codes.
+    // The two halves of it: first the place, which stays in `scratch`, then the codes of what is there.
     bool place(const Frame& frame, const float* query, double norm, float* placed, std::span<double> scratch) noexcept;
-    void code(int largest_code, std::int8_t* codes, std::span<const double> scratch) noexcept;
+    void code(const Rotation& rotation, int largest_code, std::int8_t* codes, std::span<double> scratch) noexcept;
 
     // What q.x (euclidean: q.x - |x|^2 / 2), in the frame, has to reach for a goodness that rounds to `threshold` or
     // above. Minus infinity where nothing can be said.
@@ -59,7 +60,6 @@ class CodedQuery {
     double norm_ = 0.0;
     double item_scale_ = 1.0; // norm in the frame = stored norm * item_scale
     double score_unit_ = 1.0; // goodness = value in the frame * score_unit
-    double largest_ = 0.0;
     double scale_ = 1.0;
     float error_ = 0.0F;
     float offset_ = 0.0F;

@@ -49,7 +49,7 @@ class TileSearch {
   public:
     TileSearch(const Index& index, const SearchRequest& request, std::size_t tile, std::size_t k)
         : index_(index), coded_(*index.codes()), request_(request), kernels_(kernels()), frame_(index.coded_frame()),
-          scorer_{.metric = index.metric(),
+          rotation_(index.dim()), scorer_{.metric = index.metric(),
                   .dim = index.dim(),
                   .kernels = &kernels_,
                   .vectors = index.vectors().data(),
@@ -94,6 +94,7 @@ class TileSearch {
     const SearchRequest& request_;
     const KernelTable& kernels_;
     Frame frame_;
+    Rotation rotation_;
     Scorer scorer_;
     std::size_t k_;
     std::size_t dim_;
@@ -137,7 +138,7 @@ void TileSearch::load(std::span<const std::uint32_t> queries) {
         const double norm = defined_norm(kernels_, query, dim_);
         CodedQuery& coded = queries_[q];
         const bool has_neighbors =
-            coded.load(frame_, query, norm, kernels_.largest_query_code,
+            coded.load(frame_, query, norm, rotation_, kernels_.largest_query_code,
                        {.codes = tile_.codes.data() + q * coded_.shape.dim(), .placed = tile_.place(q)}, scratch_);
         float* const scanned = scanned_.data() + q * dim_;
         refined_[q] = {.scorer = &scorer_,

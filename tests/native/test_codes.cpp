@@ -181,7 +181,7 @@ TEST(nothing_that_reaches_a_threshold_is_ruled_out) {
                     std::vector<double> scratch(dim);
                     annlib::CodedQuery coded;
                     const double norm = annlib::defined_norm(scalar, query, dim);
-                    CHECK(coded.load(frame, query, norm, table->largest_query_code,
+                    CHECK(coded.load(frame, query, norm, annlib::Rotation(dim), table->largest_query_code,
                                      {.codes = codes.data(), .placed = placed.data()}, scratch));
                     for (std::size_t target = 0; target < count; target += 17) {
                         const float threshold = annlib::goodness_of_score(
