@@ -178,7 +178,7 @@ def test_hostile_catalogues(make, metric, assert_ranked):
 
 
 @pytest.mark.usefixtures("isa")
-@pytest.mark.parametrize("d", [1, 6, 17, 65])
+@pytest.mark.parametrize("d", [1, 6, 33])
 def test_few_items(d, metric, hostile, assert_ranked):
     for n in range(18):
         assert_ranked(ranked_of_shape(hostile, n, d, metric), metric)

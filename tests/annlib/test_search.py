@@ -69,7 +69,7 @@ def test_scores_that_round_to_infinity_tie_by_row():
     assert scores[0, :40].tolist() == [-np.inf] * 40
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_vectors(metric, isa, assert_exact, data):
     d = data.draw(st.integers(1, 20), label="d")
