@@ -52,7 +52,6 @@ def joined(parts: Iterable[Found]) -> Found:
 # The index -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("isa")
 def test_bytes_of_an_index(metric, tmp_path):
     grouped = {"inner_product": 14_000, "cosine": 34_000, "euclidean": 34_000}  # have groups of clusters
     vectors = tastes(grouped.get(metric, 3000), 6, 1)

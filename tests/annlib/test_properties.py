@@ -20,7 +20,7 @@ Found = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 LARGEST = 1200  # items: several clusters under every metric that has them
 
-drawn = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+drawn = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 pytestmark = pytest.mark.usefixtures("isa")
 
 
