@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -32,9 +31,9 @@ def write_index(
     """Write an index as :meth:`annlib.Index.build` describes, and return it open."""
     dim, count, blocks = _checks.vector_blocks(vectors, streamed=path is not None)
     calibration = (
-        0
+        None
         if calibration_queries is None
-        else len(_checks.as_queries(calibration_queries, dim, argument="calibration_queries"))
+        else _checks.as_queries(calibration_queries, dim, argument="calibration_queries")
     )
     expected_bytes = 0 if count is None else count * (4 * dim + 8) + _HEADROOM
     writer = _native.Writer(None if path is None else os.fsencode(path), metric, dim, expected_bytes)
@@ -42,8 +41,9 @@ def write_index(
         _set_ids(writer, ids, count)
         _set_names(writer, names, count)
         _append(writer, blocks)
-        metadata = json.dumps({"calibration_queries": calibration}, sort_keys=True)
-        return writer.finish(metadata.encode(), num_threads=num_threads)
+        if calibration is not None:
+            writer.set_calibration_queries(calibration)
+        return writer.finish(b"{}", num_threads=num_threads)
     finally:
         writer.abandon()
 

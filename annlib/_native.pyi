@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 FORMAT_VERSION: Final[int]
 MAX_DIM: Final[int]
+CALIBRATED_K: Final[list[int]]
+CALIBRATED_RECALLS: Final[list[float]]
 
 def isa() -> str:
     """Name the instruction set in use; ValueError where ``ANNLIB_ISA`` names one this host cannot use."""
@@ -49,6 +51,10 @@ class Index:
     @property
     def metadata(self) -> bytes: ...
     @property
+    def calibration(self) -> list[tuple[str, int, list[list[float]]]]:
+        """For each table: its source, its number of queries, and beta by CALIBRATED_K and CALIBRATED_RECALLS."""
+
+    @property
     def vectors(self) -> NDArray[np.float32]: ...
     @property
     def integer_ids(self) -> NDArray[np.int64]: ...
@@ -64,6 +70,7 @@ class Index:
         own_rows: NDArray[np.int64] | None = None,
         exclude: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
         allow: NDArray[np.int64] | None = None,
+        recall: float = 1.0,
         num_threads: int = 0,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], tuple[int, int, int]]:
         """Rows, scores, and how many pairs were scanned, remained contenders, and were scored by the definition."""
@@ -76,6 +83,7 @@ class Writer:
     def set_integer_ids(self, ids: NDArray[np.int64]) -> None: ...
     def set_string_ids(self, joined: bytes, offsets: NDArray[np.uint64]) -> None: ...
     def set_names(self, joined: bytes, offsets: NDArray[np.uint64]) -> None: ...
+    def set_calibration_queries(self, queries: NDArray[np.float32]) -> None: ...
     def append(self, vectors: NDArray[np.float32]) -> int:
         """Append up to the first vector that is not finite; return how many that were."""
 

@@ -69,8 +69,8 @@ class Index:
         names
             One string for each vector, for display; need not be unique.
         calibration_queries
-            Shape ``(c, d)``: queries like those to come, for searches with a recall below 1. This version finds
-            the exact neighbours at every recall, and only records how many there were.
+            Shape ``(c, d)``: queries like those to come, for :meth:`search` with a recall below 1; it is calibrated on
+            up to 512 of them. Without them, and for :meth:`search_ids` and :meth:`neighbors`, on the items.
         path
             Where to write the index; it is then opened from there. Without it, the index is in memory.
         seed
@@ -156,7 +156,9 @@ class Index:
         k
             Neighbours for each query, at least 1.
         recall
-            The share of the true neighbours to find on average, above 0 and up to 1. This version finds all of them.
+            The share of the true neighbours to find, above 0. 1 finds all of them, with certainty; less is reached on
+            average over queries like those that the index was calibrated on. Above ``k`` of 100, among a list of
+            allowed items, and for metrics other than cosine, inner product and euclidean, every search is exact.
         exclude
             For each query, what not to return: a CSR matrix of shape ``(m, n)`` whose stored entries mark row numbers
             of the index, or ``m`` sequences of ids. Ids that are not in the index are ignored.
@@ -279,6 +281,7 @@ class Index:
             own_rows=own_rows,
             exclude=None if exclude is None else self._exclusions(exclude, len(queries)),
             allow=None if allow is None else self._allowed_rows(allow),
+            recall=recall,
             num_threads=_checks.check_integer("num_threads", num_threads, 0),
         )
         pairs = max(1, len(queries) * len(self))
@@ -369,10 +372,22 @@ class Index:
                 for name, offset, length, required in self._native.sections
             ],
             "isa": _native.isa(),
-            "calibration": {
-                "state": "every search is exact: nothing to calibrate",
-                "queries": self._metadata.get("calibration_queries", 0),
-            },
+            "calibration": self._calibration(),
+        }
+
+    def _calibration(self) -> dict[str, Any]:
+        """What a recall below 1 leaves out: the share of each bound's uncertain part (beta), by k and recall."""
+        tables = self._native.calibration
+        if not tables:
+            return {"state": "every search is exact: nothing to calibrate", "tables": []}
+        return {
+            "state": ", ".join(f"measured on {queries} {source}" for source, queries, _ in tables),
+            "k": list(_native.CALIBRATED_K),
+            "recall": [round(recall, 4) for recall in _native.CALIBRATED_RECALLS],
+            "tables": [
+                {"source": source, "queries": queries, "beta": [[round(beta, 4) for beta in row] for row in betas]}
+                for source, queries, betas in tables
+            ],
         }
 
     def _convert_ids(self, argument: str, ids: ArrayLike) -> NDArray[np.int64] | list[str]:

@@ -148,7 +148,7 @@ using SearchTuple = std::tuple<IntArray, FloatArray, Counts>;
 SearchTuple search_rows(const Index& index, const FloatArray& queries, std::size_t k,
                         const std::optional<IntArray>& own_rows,
                         const std::optional<std::pair<IntArray, IntArray>>& exclude,
-                        const std::optional<IntArray>& allow, std::size_t num_threads) {
+                        const std::optional<IntArray>& allow, double recall, std::size_t num_threads) {
     check_matrix(queries, index.dim(), "queries");
     const auto query_count = static_cast<std::size_t>(queries.shape(0));
     SearchRequest request{.queries = queries.data(),
@@ -157,7 +157,9 @@ SearchTuple search_rows(const Index& index, const FloatArray& queries, std::size
                           .own_rows = {},
                           .excluded = {},
                           .allowed = {},
-                          .threads = num_threads};
+                          .threads = num_threads,
+                          .beta = beta_for(index.calibration(),
+                                           own_rows ? QuerySource::items : QuerySource::queries, recall, k)};
     if (own_rows) {
         request.own_rows = integers(*own_rows, "own_rows");
         if (request.own_rows.size() != query_count) {
@@ -195,6 +197,20 @@ SearchTuple search_rows(const Index& index, const FloatArray& queries, std::size
     return {std::move(rows), std::move(scores), Counts{stats.scanned, stats.contenders, stats.scored}};
 }
 
+// For each table: what it was measured on, how many queries, and the betas [k][recall].
+py::list calibration(const Index& index) {
+    py::list tables;
+    for (const CalibrationTable& table : index.calibration()) {
+        py::list betas;
+        for (const auto& row : table.beta) {
+            betas.append(std::vector<float>(std::begin(row), std::end(row)));
+        }
+        tables.append(
+            py::make_tuple(table.source == QuerySource::items ? "items" : "queries", table.queries, betas));
+    }
+    return tables;
+}
+
 } // namespace
 
 void bind_index(py::module_& module) {
@@ -218,6 +234,7 @@ void bind_index(py::module_& module) {
         .def_property_readonly("file_bytes", [](const Index& index) { return index.image().bytes().size(); })
         .def_property_readonly("sections", &sections)
         .def_property_readonly("metadata", &metadata)
+        .def_property_readonly("calibration", &calibration)
         .def_property_readonly("vectors", &vectors)
         .def_property_readonly("integer_ids", &integer_ids)
         .def("string_ids", &string_ids, py::arg("rows").noconvert())
@@ -226,7 +243,9 @@ void bind_index(py::module_& module) {
         .def("rows_of_strings", &rows_of_strings, py::arg("ids"))
         .def("search_rows", &search_rows, py::arg("queries").noconvert(), py::arg("k"), py::kw_only(),
              py::arg("own_rows") = py::none(), py::arg("exclude") = py::none(), py::arg("allow") = py::none(),
-             py::arg("num_threads") = 0);
+             py::arg("recall") = 1.0, py::arg("num_threads") = 0);
+    module.attr("CALIBRATED_K") = py::cast(kCalibratedK);
+    module.attr("CALIBRATED_RECALLS") = py::cast(kCalibratedRecalls);
     module.attr("FORMAT_VERSION") = kFormatVersion;
     module.attr("MAX_DIM") = kMaxDim;
 }

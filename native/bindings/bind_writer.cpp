@@ -43,6 +43,11 @@ class Writer {
         writer().set_names(make_strings(bytes, offsets, "names"));
     }
 
+    void set_calibration_queries(const FloatArray& queries) {
+        check_matrix(queries, dim_, "calibration_queries");
+        writer().set_calibration_queries(std::vector<float>(queries.data(), queries.data() + queries.size()));
+    }
+
     std::size_t append(const FloatArray& vectors) {
         check_matrix(vectors, dim_, "vectors");
         IndexWriter& target = writer();
@@ -91,6 +96,7 @@ void bind_writer(py::module_& module) {
         .def("set_integer_ids", &Writer::set_integer_ids, py::arg("ids").noconvert())
         .def("set_string_ids", &Writer::set_string_ids, py::arg("joined"), py::arg("offsets").noconvert())
         .def("set_names", &Writer::set_names, py::arg("joined"), py::arg("offsets").noconvert())
+        .def("set_calibration_queries", &Writer::set_calibration_queries, py::arg("queries").noconvert())
         .def("append", &Writer::append, py::arg("vectors").noconvert())
         .def("finish", &Writer::finish, py::arg("metadata"), py::kw_only(), py::arg("num_threads") = 0)
         .def("abandon", &Writer::abandon);

@@ -45,14 +45,13 @@ bool CodedQuery::place(const Frame& frame, const float* query, double norm, floa
     return metric_ != Metric::cosine || norm > 0.0;
 }
 
-void CodedQuery::code(const Rotation& rotation, int largest_code, std::int8_t* codes,
-                      std::span<double> scratch) noexcept {
-    rotation.apply(scratch);
+void CodedQuery::code(const Coding& coding, std::int8_t* codes, std::span<double> scratch) noexcept {
+    coding.rotation->apply(scratch);
     double largest = 0.0;
     for (std::size_t i = 0; i < dim_; ++i) {
         largest = std::max(largest, std::abs(scratch[i]));
     }
-    scale_ = std::max(largest / largest_code, kSmallestScale);
+    scale_ = std::max(largest / coding.largest_code, kSmallestScale);
     double error_square = 0.0;
     int sum = 0;
     for (std::size_t i = 0; i < dim_; ++i) {
@@ -62,7 +61,8 @@ void CodedQuery::code(const Rotation& rotation, int largest_code, std::int8_t* c
         error_square += error * error;
         sum += static_cast<int>(code);
     }
-    error_ = round_up(std::sqrt(error_square) / scale_ * (1.0 + 0x1p-40));
+    error_share_ = coding.error_share;
+    error_ = round_up(std::sqrt(error_square) / scale_ * error_share_ * (1.0 + 0x1p-40));
     offset_ = static_cast<float>(kCodeOffset * sum);
 }
 

@@ -15,6 +15,13 @@ namespace annlib {
 
 class CodedQuery {
   public:
+    // How queries are coded.
+    struct Coding {
+        const Rotation* rotation;
+        int largest_code;
+        double error_share = 1.0; // of the errors of codes to allow for: all of them, or a guess (codes.hpp)
+    };
+
     // Where the parts of a query go: `codes` takes the coded dimensions, `placed` those of the index (as float32, in
     // panels of queries: component i at placed[i * kPanelWidth]).
     struct Target {
@@ -24,16 +31,16 @@ class CodedQuery {
 
     CodedQuery() = default;
     // `norm` is the query's, by the definition. False where the query has no neighbours at all.
-    bool load(const Frame& frame, const float* query, double norm, const Rotation& rotation, int largest_code,
-              const Target& target, std::span<double> scratch) noexcept {
+    bool load(const Frame& frame, const float* query, double norm, const Coding& coding, const Target& target,
+              std::span<double> scratch) noexcept {
         const bool has_neighbors = place(frame, query, norm, target.placed, scratch);
-        code(rotation, largest_code, target.codes, scratch);
+        code(coding, target.codes, scratch);
         return has_neighbors;
     }
 
     // The two halves of it: first the place, which stays in `scratch`, then the codes of what is there.
     bool place(const Frame& frame, const float* query, double norm, float* placed, std::span<double> scratch) noexcept;
-    void code(const Rotation& rotation, int largest_code, std::int8_t* codes, std::span<double> scratch) noexcept;
+    void code(const Coding& coding, std::int8_t* codes, std::span<double> scratch) noexcept;
 
     // What q.x (euclidean: q.x - |x|^2 / 2), in the frame, has to reach for a goodness that rounds to `threshold` or
     // above. Minus infinity where nothing can be said.
@@ -45,9 +52,10 @@ class CodedQuery {
     // Whether its products with items stay far inside float32; otherwise nothing is claimed of it.
     bool bounded() const noexcept { return bounded_; }
 
-    // |q| in the frame, and the quantization: scale, |error| / scale, kCodeOffset times the sum of codes.
+    // |q| in the frame, and what the kernels take of the codes (QueryTerms).
     double norm() const noexcept { return norm_; }
     double scale() const noexcept { return scale_; }
+    float length() const noexcept { return static_cast<float>(norm_ * error_share_ / scale_ * (1.0 + 0x1p-23)); }
     float error() const noexcept { return error_; }
     float offset() const noexcept { return offset_; }
 
@@ -61,6 +69,7 @@ class CodedQuery {
     double item_scale_ = 1.0; // norm in the frame = stored norm * item_scale
     double score_unit_ = 1.0; // goodness = value in the frame * score_unit
     double scale_ = 1.0;
+    double error_share_ = 1.0;
     float error_ = 0.0F;
     float offset_ = 0.0F;
     bool bounded_ = false;
@@ -75,7 +84,7 @@ inline Interval CodedQuery::interval(std::int32_t dot, const BlockTerms& block, 
     const double unit = scale_ * block_scale;
     const double value = (static_cast<double>(dot) - static_cast<double>(offset_)) * unit;
     const double error = unit * static_cast<double>(error_) * static_cast<double>(block.norm) +
-                         norm_ * block_scale * static_cast<double>(block.error) + (norm_ + 1.0) * kDefinitionError;
+                         norm_ * error_share_ * block_scale * static_cast<double>(block.error) + (norm_ + 1.0) * kDefinitionError;
     double low = (value - error) * score_unit_;
     double high = (value + error) * score_unit_;
     if (metric_ == Metric::euclidean) {

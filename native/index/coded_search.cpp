@@ -35,6 +35,11 @@ constexpr std::size_t round_up_to(std::size_t a, std::size_t multiple) {
     return ceil_div(a, multiple) * multiple;
 }
 
+// Where a search may guess: six standard deviations of what the errors of so many dimensions add up to.
+double error_share(float beta, std::size_t dim) {
+    return beta < 1.0F ? std::min(1.0, 6.0 / std::sqrt(static_cast<double>(dim))) : 1.0;
+}
+
 // A cluster and a query that begins in it.
 struct Seeded {
     std::uint32_t cluster;
@@ -49,7 +54,10 @@ class TileSearch {
   public:
     TileSearch(const Index& index, const SearchRequest& request, std::size_t tile, std::size_t k)
         : index_(index), coded_(*index.codes()), request_(request), kernels_(kernels()), frame_(index.coded_frame()),
-          rotation_(index.dim()), scorer_{.metric = index.metric(),
+          rotation_(index.dim()), coding_{.rotation = &rotation_,
+                  .largest_code = kernels_.largest_query_code,
+                  .error_share = error_share(request.beta, coded_.shape.dim())},
+          scorer_{.metric = index.metric(),
                   .dim = index.dim(),
                   .kernels = &kernels_,
                   .vectors = index.vectors().data(),
@@ -95,6 +103,7 @@ class TileSearch {
     const KernelTable& kernels_;
     Frame frame_;
     Rotation rotation_;
+    CodedQuery::Coding coding_;
     Scorer scorer_;
     std::size_t k_;
     std::size_t dim_;
@@ -138,7 +147,7 @@ void TileSearch::load(std::span<const std::uint32_t> queries) {
         const double norm = defined_norm(kernels_, query, dim_);
         CodedQuery& coded = queries_[q];
         const bool has_neighbors =
-            coded.load(frame_, query, norm, rotation_, kernels_.largest_query_code,
+            coded.load(frame_, query, norm, coding_,
                        {.codes = tile_.codes.data() + q * coded_.shape.dim(), .placed = tile_.place(q)}, scratch_);
         float* const scanned = scanned_.data() + q * dim_;
         refined_[q] = {.scorer = &scorer_,
@@ -153,6 +162,7 @@ void TileSearch::load(std::span<const std::uint32_t> queries) {
         tile_.norm[q] = round_up(coded.norm() * (1.0 + 0x1p-40));
         tile_.product_error[q] = tile_.norm[q] * static_cast<float>(dim_ + 32) * 0x1.1p-24F;
         tile_.inverse_scale[q] = static_cast<float>(1.0 / coded.scale());
+        tile_.length[q] = coded.length();
         tile_.error[q] = coded.error();
         tile_.offset[q] = coded.offset();
     }

@@ -37,6 +37,10 @@ Index::Index(Image image)
     if (has_codes(metric_)) {
         codes_ = CodeSections::of(image_);
     }
+    if (codes_ && image_.has(SectionKind::calibration)) {
+        const std::uint64_t bytes = image_.section(SectionKind::calibration).size();
+        calibration_ = image_.section<CalibrationTable>(SectionKind::calibration, bytes / sizeof(CalibrationTable));
+    }
     if (has_norms(metric_)) {
         norms_ = image_.section<double>(SectionKind::norms, count());
     }

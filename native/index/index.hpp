@@ -2,6 +2,7 @@
 #pragma once
 
 #include "index/bound.hpp"
+#include "index/calibration.hpp"
 #include "index/coded.hpp"
 #include "index/ids.hpp"
 #include "index/metric.hpp"
@@ -43,6 +44,7 @@ class Index {
     // The mean that euclidean distances are taken from in the frame; empty for other metrics.
     std::span<const float> center() const noexcept { return center_; }
     const std::optional<CodeSections>& codes() const noexcept { return codes_; }
+    std::span<const CalibrationTable> calibration() const noexcept { return calibration_; }
     const Ids& ids() const noexcept { return ids_; }
     const std::optional<StringSection>& names() const noexcept { return names_; }
     const Image& image() const noexcept { return image_; }
@@ -58,6 +60,7 @@ class Index {
     ScanFrame frame_;
     std::span<const float> center_;
     std::optional<CodeSections> codes_;
+    std::span<const CalibrationTable> calibration_; // none where every search is exact
     Ids ids_;
     std::optional<StringSection> names_;
 };

@@ -23,7 +23,7 @@ class QuerySet {
         : codes((most + kPanelWidth) * shape.dim()),
           placed(holds == Holds::all ? (most + 2 * kPanelWidth) / kPanelWidth * kPanelWidth * dim : 0),
           reach(most + kPanelWidth), norm(most + kPanelWidth), product_error(most + kPanelWidth),
-          inverse_scale(most + kPanelWidth), error(most + kPanelWidth), offset(most + kPanelWidth), origin(most),
+          inverse_scale(most + kPanelWidth), length(most + kPanelWidth), error(most + kPanelWidth), offset(most + kPanelWidth), origin(most),
           dim_(dim), code_bytes_(shape.dim()) {}
 
     std::size_t size() const noexcept { return size_; }
@@ -48,6 +48,7 @@ class QuerySet {
             norm[i] = from.norm[query];
             product_error[i] = from.product_error[query];
             inverse_scale[i] = from.inverse_scale[query];
+            length[i] = from.length[query];
             error[i] = from.error[query];
             offset[i] = from.offset[query];
         }
@@ -88,6 +89,7 @@ class QuerySet {
                 .norm = norm.data(),
                 .product_error = product_error.data(),
                 .inverse_scale = inverse_scale.data(),
+                .length = length.data(),
                 .error = error.data(),
                 .offset = offset.data()};
     }
@@ -98,6 +100,7 @@ class QuerySet {
     std::vector<float> norm;
     std::vector<float> product_error;
     std::vector<float> inverse_scale;
+    std::vector<float> length;
     std::vector<float> error;
     std::vector<float> offset;
     std::vector<std::uint32_t> origin; // numbers in the set these were taken from
@@ -117,7 +120,7 @@ class QuerySet {
     void close_padding() noexcept {
         for (std::size_t i = size_; i < padded(); ++i) {
             reach[i] = std::numeric_limits<float>::infinity();
-            norm[i] = product_error[i] = inverse_scale[i] = error[i] = offset[i] = 0.0F;
+            norm[i] = product_error[i] = inverse_scale[i] = length[i] = error[i] = offset[i] = 0.0F;
         }
     }
 

@@ -110,6 +110,18 @@ std::shared_ptr<Index> IndexWriter::finish(const std::string& metadata, std::siz
         write_section(SectionKind::name_bytes, 0, bytes_of(names_->bytes));
     }
     write_section(SectionKind::metadata, 0, std::as_bytes(std::span(metadata)));
+    write_header(magnitude);
+    if (std::any_of(sections_.begin(), sections_.end(),
+                    [](const Section& section) { return section.kind == SectionKind::codes; })) {
+        write_calibration(magnitude, threads, cancellation);
+        if (cancellation.requested(true)) {
+            return nullptr;
+        }
+    }
+    return std::make_shared<Index>(Image(sink_->commit(), name_));
+}
+
+void IndexWriter::write_header(double magnitude) {
     const auto header = encode_header({
         .metric = static_cast<std::uint32_t>(metric_),
         .dim = static_cast<std::uint32_t>(dim_),
@@ -120,7 +132,20 @@ std::shared_ptr<Index> IndexWriter::finish(const std::string& metadata, std::siz
         .sections = sections_,
     });
     sink_->overwrite_start(std::as_bytes(std::span(header)));
-    return std::make_shared<Index>(Image(sink_->commit(), name_));
+}
+
+// Searches what has been written so far: it is a complete image but for the calibration.
+void IndexWriter::write_calibration(double magnitude, std::size_t threads, Cancellation& cancellation) {
+    std::vector<CalibrationTable> tables;
+    {
+        const Index index(Image(sink_->written(), name_));
+        tables.push_back(calibrate_on_items(index, threads, cancellation));
+        if (!calibration_queries_.empty()) {
+            tables.push_back(calibrate_on_queries(index, calibration_queries_, threads, cancellation));
+        }
+    }
+    write_section(SectionKind::calibration, 0, bytes_of(tables));
+    write_header(magnitude);
 }
 
 void IndexWriter::begin_section(SectionKind kind, std::uint32_t flags) {

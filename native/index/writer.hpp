@@ -29,6 +29,9 @@ class IndexWriter {
     std::size_t append(const float* vectors, std::size_t count);
     std::size_t count() const noexcept { return count_; }
 
+    // Queries like those to come ([count][dim], finite), to calibrate on beside the items.
+    void set_calibration_queries(std::vector<float> queries) { calibration_queries_ = std::move(queries); }
+
     // Completes the image. The bytes do not depend on the number of threads, nor on how the vectors came in blocks.
     std::shared_ptr<Index> finish(const std::string& metadata, std::size_t threads, Cancellation& cancellation);
 
@@ -39,6 +42,8 @@ class IndexWriter {
     void write_section(SectionKind kind, std::uint32_t flags, std::span<const std::byte> bytes);
     void write_codes(double magnitude, std::span<const float> mean, std::span<const double> lengths,
                      std::size_t threads, Cancellation& cancellation);
+    void write_calibration(double magnitude, std::size_t threads, Cancellation& cancellation);
+    void write_header(double magnitude);
     void check_lengths() const;
     std::vector<float> center() const;
     std::vector<double> norms(const float* vectors, std::span<const float> center, std::size_t threads,
@@ -57,6 +62,7 @@ class IndexWriter {
     Strings string_ids_;
     std::vector<std::int64_t> id_order_;
     std::optional<Strings> names_;
+    std::vector<float> calibration_queries_;
 };
 
 } // namespace annlib

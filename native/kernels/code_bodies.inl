@@ -171,13 +171,14 @@ ANNLIB_INLINE void code_floors_loop(const QueryTerms& queries, const BlockTerms&
     const float* __restrict norms = queries.norm;
     const float* __restrict product_errors = queries.product_error;
     const float* __restrict inverse_scales = queries.inverse_scale;
+    const float* __restrict lengths = queries.length;
     const float* __restrict code_errors = queries.error;
     const float* __restrict offsets = queries.offset;
     for (std::size_t i = 0; i < count; ++i) {
         const float bound = bound_in_box<Quadratic>(products[i], residuals[i], norms[i], product_errors[i], block.box);
         const float wanted = reaches[i] * inverse_scales[i] * block.inverse_scale;
         const float bias = inverse_scales[i] * block.bias;
-        const float errors = code_errors[i] * block.norm + norms[i] * inverse_scales[i] * block.error;
+        const float errors = code_errors[i] * block.norm + lengths[i] * block.error;
         const float sum = wanted + bias - errors;
         const float magnitude = (wanted < 0.0F ? -wanted : wanted) + (bias < 0.0F ? -bias : bias) + errors +
                                 (offsets[i] < 0.0F ? -offsets[i] : offsets[i]);

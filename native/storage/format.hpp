@@ -31,19 +31,20 @@ enum class SectionKind : std::uint32_t {
     id_order = 7,     // int64 [count]: rows by ascending id (strings by their bytes)
     name_offsets = 8, // uint64 [count + 1] into name_bytes
     name_bytes = 9,   // UTF-8
-    calibration = 10, // reserved
+    calibration = 10, // index/calibration.hpp
     metadata = 11,    // JSON
 
     // What a coded search uses (index/coded.hpp); derived from the vectors, so that a reader may do without.
     code_rows = 12,
     code_blocks = 13,
-    codes = 14,
+    // 14: codes of vectors that were not rotated; never in a release
     code_clusters = 15,
     code_groups = 16,
     cluster_directions = 17,
     cluster_boxes = 18,
     group_directions = 19,
     group_boxes = 20,
+    codes = 21,
 };
 std::string section_name(SectionKind kind);
 

@@ -173,6 +173,7 @@ TEST(nothing_that_reaches_a_threshold_is_ruled_out) {
             annlib::Cancellation never;
             const annlib::CodeTables tables = annlib::make_codes(frame, items.data(), norms.data(), count, 1, never);
             const CodeShape shape = CodeShape::of(dim);
+            const annlib::Rotation rotation(dim);
             for (const KernelTable* table : annlib::available_kernels()) {
                 for (std::size_t q = 0; q < queries; ++q) {
                     const float* query = asked.data() + q * dim;
@@ -181,7 +182,8 @@ TEST(nothing_that_reaches_a_threshold_is_ruled_out) {
                     std::vector<double> scratch(dim);
                     annlib::CodedQuery coded;
                     const double norm = annlib::defined_norm(scalar, query, dim);
-                    CHECK(coded.load(frame, query, norm, annlib::Rotation(dim), table->largest_query_code,
+                    CHECK(coded.load(frame, query, norm,
+                                     {.rotation = &rotation, .largest_code = table->largest_query_code},
                                      {.codes = codes.data(), .placed = placed.data()}, scratch));
                     for (std::size_t target = 0; target < count; target += 17) {
                         const float threshold = annlib::goodness_of_score(
@@ -194,6 +196,7 @@ TEST(nothing_that_reaches_a_threshold_is_ruled_out) {
                             const float unknown = std::numeric_limits<float>::quiet_NaN();
                             const float zero = 0.0F;
                             const float inverse = static_cast<float>(1.0 / coded.scale());
+                            const float length = coded.length();
                             const float error = coded.error();
                             const float offset = coded.offset();
                             const std::vector<float> reaches(8, reach);
@@ -201,6 +204,7 @@ TEST(nothing_that_reaches_a_threshold_is_ruled_out) {
                             const std::vector<float> zeros(8, zero);
                             const std::vector<float> lengths(8, query_norm);
                             const std::vector<float> inverses(8, inverse);
+                            const std::vector<float> code_lengths(8, length);
                             const std::vector<float> errors(8, error);
                             const std::vector<float> offsets(8, offset);
                             std::int32_t floors[8];
@@ -210,6 +214,7 @@ TEST(nothing_that_reaches_a_threshold_is_ruled_out) {
                                                 .norm = lengths.data(),
                                                 .product_error = zeros.data(),
                                                 .inverse_scale = inverses.data(),
+                                                .length = code_lengths.data(),
                                                 .error = errors.data(),
                                                 .offset = offsets.data()},
                                                tables.blocks[block], metric == annlib::Metric::euclidean, 8, floors);
@@ -284,6 +289,7 @@ TEST(boxes_hold_their_items_and_bounds_their_products) {
                                       .norm = lengths.data(),
                                       .product_error = errors.data(),
                                       .inverse_scale = nullptr,
+                                      .length = nullptr,
                                       .error = nullptr,
                                       .offset = nullptr},
                                      tables.cluster_boxes[cluster], 1.0F, quadratic, 8, bounds, residuals);

@@ -1,0 +1,273 @@
+#include "index/calibration.hpp"
+
+#include "index/coded_query.hpp"
+#include "index/search.hpp"
+#include "index/seeding.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace annlib {
+namespace {
+
+constexpr std::size_t kSampleQueries = 512;
+constexpr std::size_t kQueriesPerTask = 16;
+// Against the float32 roundings of the search's own bounds.
+constexpr double kSlack = 0x1p-12;
+
+// Where each row of an index was put.
+struct Places {
+    std::vector<std::uint32_t> block_of_row;
+    std::vector<std::uint32_t> cluster_of_block;
+    std::vector<std::uint32_t> group_of_cluster;
+
+    explicit Places(const Index& index)
+        : block_of_row(index.count()), cluster_of_block(index.codes()->block_count()),
+          group_of_cluster(index.codes()->clusters.size()) {
+        const CodeSections& coded = *index.codes();
+        for (std::size_t i = 0; i < coded.rows.size(); ++i) {
+            if (coded.rows[i] < block_of_row.size()) {
+                block_of_row[coded.rows[i]] = static_cast<std::uint32_t>(i / kBlockItems);
+            }
+        }
+        fill(coded.clusters, cluster_of_block);
+        fill(coded.groups, group_of_cluster);
+    }
+
+  private:
+    static void fill(std::span<const CodeRange> ranges, std::vector<std::uint32_t>& range_of) {
+        for (std::size_t r = 0; r < ranges.size(); ++r) {
+            std::fill_n(range_of.begin() + ranges[r].first, ranges[r].count, static_cast<std::uint32_t>(r));
+        }
+    }
+};
+
+// The smallest beta for which `box`, about a direction with P = product and O = residual, is not ruled out.
+double needed_beta(bool quadratic, double product, double residual, const Box& box, double reach) noexcept {
+    const double p_min = box.p_min;
+    const double p_max = box.p_max;
+    const double o_min = box.o_min;
+    const double o_max = box.o_max;
+    double wanted = 0.0; // of beta * residual
+    if (quadratic) {
+        const double p = std::clamp(product, p_min, p_max);
+        const double rest = reach - p * (product - 0.5 * p); // what o y - o^2 / 2 has to reach, y = wanted
+        if (rest > 0.5 * o_max * o_max) {
+            wanted = rest / o_max + 0.5 * o_max;
+        } else if (rest > 0.5 * o_min * o_min) {
+            wanted = std::sqrt(2.0 * rest);
+        } else {
+            wanted = o_min > 0.0 ? rest / o_min + 0.5 * o_min : 0.0;
+        }
+    } else {
+        const double rest = reach - std::max(product * p_min, product * p_max);
+        wanted = rest > 0.0 ? rest / o_max : 0.0;
+    }
+    return wanted > 0.0 ? std::min(1.0, wanted / residual + kSlack) : 0.0; // 0 / 0 is 1
+}
+
+// What a sample of queries needs: for each calibrated k, query and true neighbour, the smallest beta that keeps it.
+class Needs {
+  public:
+    Needs(const Index& index, std::span<const float> queries, std::span<const std::int64_t> own_rows,
+          std::size_t threads, Cancellation& cancellation)
+        : index_(index), queries_(queries), count_(queries.size() / index.dim()), places_(index),
+          most_(std::min<std::size_t>(index.count(), kCalibratedK.back())), rows_(count_ * most_),
+          scores_(count_ * most_) {
+        for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
+            needs_[i].resize(count_ * kCalibratedK[i]);
+        }
+        const SearchRequest request{.queries = queries.data(),
+                                    .query_count = count_,
+                                    .k = most_,
+                                    .own_rows = own_rows,
+                                    .excluded = {},
+                                    .allowed = {},
+                                    .threads = threads};
+        search(index, request, cancellation, rows_.data(), scores_.data());
+        parallel_for((count_ + kQueriesPerTask - 1) / kQueriesPerTask, threads, cancellation,
+                     [&](std::size_t task, std::size_t) {
+                         const std::size_t first = task * kQueriesPerTask;
+                         measure(first, std::min(count_, first + kQueriesPerTask));
+                     });
+    }
+
+    // The beta that gave a recall, by more than its own standard error.
+    float beta(std::size_t k_index, double recall) const {
+        const std::size_t k = kCalibratedK[k_index];
+        std::vector<float> sorted = needs_[k_index];
+        std::sort(sorted.begin(), sorted.end());
+        const auto quantile = [&](double share) {
+            const auto kept = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+            return kept > sorted.size() ? 1.0F : sorted[std::max<std::size_t>(kept, 1) - 1];
+        };
+        const float first = quantile(recall);
+        double sum = 0.0;
+        double square = 0.0;
+        for (std::size_t q = 0; q < count_; ++q) {
+            const auto begin = needs_[k_index].begin() + static_cast<std::ptrdiff_t>(q * k);
+            const auto kept = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k),
+                                            [&](float need) { return need <= first; });
+            const double share = static_cast<double>(kept) / static_cast<double>(k);
+            sum += share;
+            square += share * share;
+        }
+        const auto queries = static_cast<double>(count_);
+        const double variance = std::max(0.0, square / queries - sum / queries * (sum / queries));
+        return std::min(1.0F, quantile(recall + std::sqrt(variance / queries)));
+    }
+
+  private:
+    void measure(std::size_t first, std::size_t end) {
+        const std::size_t dim = index_.dim();
+        const Frame frame = index_.coded_frame();
+        Seeding seeding(index_, kQueriesPerTask);
+        std::array<Seeds, kQueriesPerTask> seeds{};
+        seeding.find(queries_.data() + first * dim, end - first, seeds.data());
+        std::vector<double> placed(dim);
+        std::vector<float> as_float(dim * kPanelWidth);
+        for (std::size_t q = first; q < end; ++q) {
+            const float* query = queries_.data() + q * dim;
+            CodedQuery coded;
+            coded.place(frame, query, defined_norm(kernels(), query, dim), as_float.data(), placed);
+            for (std::size_t j = 0; j < most_; ++j) {
+                measure_neighbor(q, j, coded, placed, seeds[q - first]);
+            }
+        }
+    }
+
+    void measure_neighbor(std::size_t query, std::size_t rank, const CodedQuery& coded, std::span<const double> placed,
+                          const Seeds& seeds) {
+        const std::int64_t row = rows_[query * most_ + rank];
+        if (row < 0) {
+            return; // fewer neighbours than k: there is nothing to miss
+        }
+        const CodeSections& sections = *index_.codes();
+        const std::size_t block = places_.block_of_row[static_cast<std::size_t>(row)];
+        const std::size_t cluster = places_.cluster_of_block[block];
+        if (std::find(seeds.begin(), seeds.end(), cluster) != seeds.end()) {
+            return; // found at any beta
+        }
+        const std::size_t group = places_.group_of_cluster[cluster];
+        const std::size_t in_group = cluster - sections.groups[group].first;
+        const About cluster_place = about(placed, coded.norm(), sections.directions(group, index_.dim()), in_group);
+        const About group_place = about(placed, coded.norm(), sections.group_directions.data(), group);
+        const bool quadratic = index_.metric() == Metric::euclidean;
+        for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
+            const std::size_t k = kCalibratedK[i];
+            if (rank >= k) {
+                continue;
+            }
+            double need = 0.0;
+            if (const std::optional<double> reach = reach_of(query, k, coded)) {
+                const Box& cluster_box = sections.cluster_boxes[cluster];
+                need = std::max({needed_beta(quadratic, cluster_place.product, cluster_place.residual,
+                                             sections.blocks[block].box, *reach),
+                                 needed_beta(quadratic, cluster_place.product, cluster_place.residual, cluster_box,
+                                             *reach),
+                                 needed_beta(quadratic, group_place.product, group_place.residual,
+                                             sections.group_boxes[group], *reach)});
+            }
+            needs_[i][query * k + rank] = static_cast<float>(need);
+        }
+    }
+
+    // What an item has to reach to be among the best k of a query, as the search sees it once it has found them.
+    std::optional<double> reach_of(std::size_t query, std::size_t k, const CodedQuery& coded) const {
+        if (k > most_ || rows_[query * most_ + k - 1] < 0) {
+            return std::nullopt;
+        }
+        return coded.floor(goodness_of_score(index_.metric(), scores_[query * most_ + k - 1]));
+    }
+
+    struct About {
+        double product;
+        double residual;
+    };
+
+    About about(std::span<const double> placed, double norm, const float* directions, std::size_t direction) const {
+        const float* values = directions + direction / kGroupSize * placed.size() * kGroupSize + direction % kGroupSize;
+        double product = 0.0;
+        for (std::size_t i = 0; i < placed.size(); ++i) {
+            product += placed[i] * static_cast<double>(values[i * kGroupSize]);
+        }
+        return {.product = product, .residual = std::sqrt(std::max(0.0, norm * norm - product * product))};
+    }
+
+    const Index& index_;
+    std::span<const float> queries_;
+    std::size_t count_;
+    Places places_;
+    std::size_t most_;
+    std::vector<std::int64_t> rows_;
+    std::vector<float> scores_;
+    std::array<std::vector<float>, kCalibratedK.size()> needs_; // [query][rank]
+};
+
+// Some of `count`, evenly spread.
+std::vector<std::int64_t> spread(std::size_t count) {
+    std::vector<std::int64_t> chosen(std::min(count, kSampleQueries));
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+        chosen[i] = static_cast<std::int64_t>(i * count / chosen.size());
+    }
+    return chosen;
+}
+
+CalibrationTable calibrate(const Index& index, QuerySource source, const float* vectors,
+                           std::span<const std::int64_t> chosen, std::size_t threads, Cancellation& cancellation) {
+    const std::size_t dim = index.dim();
+    std::vector<float> queries;
+    queries.reserve(chosen.size() * dim);
+    for (const std::int64_t row : chosen) {
+        const float* vector = vectors + static_cast<std::size_t>(row) * dim;
+        queries.insert(queries.end(), vector, vector + dim);
+    }
+    CalibrationTable table{.source = source, .queries = static_cast<std::uint32_t>(chosen.size()), .beta = {}};
+    const std::span<const std::int64_t> own_rows = source == QuerySource::items ? chosen : std::span(chosen).first(0);
+    const Needs needs(index, queries, own_rows, threads, cancellation);
+    if (cancellation.requested(true)) {
+        return table;
+    }
+    for (std::size_t k = 0; k < kCalibratedK.size(); ++k) {
+        for (std::size_t r = 0; r < kCalibratedRecalls.size(); ++r) {
+            table.beta[k][r] = needs.beta(k, static_cast<double>(kCalibratedRecalls[r]));
+        }
+    }
+    return table;
+}
+
+} // namespace
+
+CalibrationTable calibrate_on_items(const Index& index, std::size_t threads, Cancellation& cancellation) {
+    return calibrate(index, QuerySource::items, index.vectors().data(), spread(index.count()), threads, cancellation);
+}
+
+CalibrationTable calibrate_on_queries(const Index& index, std::span<const float> queries, std::size_t threads,
+                                      Cancellation& cancellation) {
+    return calibrate(index, QuerySource::queries, queries.data(), spread(queries.size() / index.dim()), threads,
+                     cancellation);
+}
+
+float beta_for(std::span<const CalibrationTable> tables, QuerySource source, double recall, std::size_t k) noexcept {
+    const auto matching = std::find_if(tables.begin(), tables.end(),
+                                       [&](const CalibrationTable& table) { return table.source == source; });
+    if (tables.empty() || !(recall < 1.0)) {
+        return 1.0F;
+    }
+    const CalibrationTable& table = matching == tables.end() ? tables.front() : *matching;
+    const auto k_above = std::lower_bound(kCalibratedK.begin(), kCalibratedK.end(), k);
+    const auto recall_above =
+        std::lower_bound(kCalibratedRecalls.begin(), kCalibratedRecalls.end(), static_cast<float>(recall));
+    if (k_above == kCalibratedK.end() || recall_above == kCalibratedRecalls.end()) {
+        return 1.0F;
+    }
+    // Between two values of k: the more cautious of the two.
+    const auto column = static_cast<std::size_t>(recall_above - kCalibratedRecalls.begin());
+    const auto row = static_cast<std::size_t>(k_above - kCalibratedK.begin());
+    const float above = table.beta[row][column];
+    const float beta = *k_above == k || row == 0 ? above : std::max(above, table.beta[row - 1][column]);
+    return beta >= 0.0F && beta <= 1.0F ? beta : 1.0F; // a damaged file
+}
+
+} // namespace annlib
