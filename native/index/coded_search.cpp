@@ -89,6 +89,7 @@ class TileSearch {
     bool visit_groups(Cancellation& cancellation, bool calling_thread);
     std::vector<std::uint32_t> groups_by_promise() const;
     void visit_clusters(std::size_t group, QuerySet& queries);
+    std::size_t find_wanted(const float* bounds, const QuerySet& queries, std::span<const Seeded> seen);
     void find_seeded(const CodeRange& clusters, const QuerySet& queries);
     void scan(std::size_t cluster, QuerySet& queries, const float* products, const float* residuals,
               std::span<const Seeded> closed);
@@ -264,19 +265,18 @@ void TileSearch::visit_clusters(std::size_t group, QuerySet& queries) {
     std::size_t seeded = 0;
     for (std::uint32_t c = 0; c < range.count; ++c) {
         const std::size_t first_seeded = seeded;
-        for (; seeded < seeded_.size() && seeded_[seeded].cluster == c; ++seeded) {
-            cluster_bounds_.bounds(c)[seeded_[seeded].query] = -kInfinity; // has seen it
+        while (seeded < seeded_.size() && seeded_[seeded].cluster == c) {
+            ++seeded;
         }
-        const std::size_t count =
-            kernels_.not_below(cluster_bounds_.bounds(c), queries.reach.data(), queries.padded(), wanted_.data());
+        const std::span<const Seeded> seen = std::span(seeded_).subspan(first_seeded, seeded - first_seeded);
+        const std::size_t count = find_wanted(cluster_bounds_.bounds(c), queries, seen);
         if (count == 0) {
             continue;
         }
         const float* products = cluster_bounds_.products(c);
         const float* residuals = cluster_bounds_.residuals(c);
         if (2 * count >= queries.size()) { // as they are: blocks are closed to those that do not want them
-            scan(range.first + c, queries, products, residuals,
-                 std::span(seeded_).subspan(first_seeded, seeded - first_seeded));
+            scan(range.first + c, queries, products, residuals, seen);
             continue;
         }
         in_cluster_.take(queries, std::span(wanted_).first(count));
@@ -287,6 +287,23 @@ void TileSearch::visit_clusters(std::size_t group, QuerySet& queries) {
         std::fill_n(products_.begin() + static_cast<std::ptrdiff_t>(count), in_cluster_.padded() - count, 0.0F);
         scan(range.first + c, in_cluster_, products_.data(), residuals_.data(), {});
     }
+}
+
+// Writes to wanted_ the queries that a cluster's bounds do not rule out, but for those that have seen it.
+std::size_t TileSearch::find_wanted(const float* bounds, const QuerySet& queries, std::span<const Seeded> seen) {
+    const std::size_t count = kernels_.not_below(bounds, queries.reach.data(), queries.padded(), wanted_.data());
+    if (seen.empty()) {
+        return count;
+    }
+    std::size_t kept = 0;
+    for (std::size_t i = 0, next = 0; i < count; ++i) { // both ascend
+        while (next < seen.size() && seen[next].query < wanted_[i]) {
+            ++next;
+        }
+        wanted_[kept] = wanted_[i];
+        kept += next < seen.size() && seen[next].query == wanted_[i] ? 0 : 1;
+    }
+    return kept;
 }
 
 // Which of the queries began in which of the clusters, in their order.

@@ -173,7 +173,6 @@ def test_one_item_left_or_none(metric, assert_top):
     assert (rows == -1).all()
 
 
-@pytest.mark.xfail(strict=True, reason="a query with a list not yet full visits the clusters it began in twice")
 @pytest.mark.parametrize("metric", GROUPED)
 def test_no_item_is_found_twice(metric, assert_exact):
     """One query of many has a list that never fills: it goes on to all clusters, but not again to its own."""
