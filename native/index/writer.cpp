@@ -139,6 +139,9 @@ void IndexWriter::write_calibration(double magnitude, std::size_t threads, Cance
     std::vector<CalibrationTable> tables;
     {
         const Index index(Image(sink_->written(), name_));
+        if (index.codes()->clusters.empty()) {
+            return; // only zero vectors, under cosine
+        }
         tables.push_back(calibrate_on_items(index, threads, cancellation));
         if (!calibration_queries_.empty()) {
             tables.push_back(calibrate_on_queries(index, calibration_queries_, threads, cancellation));
