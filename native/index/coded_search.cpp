@@ -65,7 +65,7 @@ class TileSearch {
           k_(k), dim_(index.dim()), quadratic_(index.metric() == Metric::euclidean),
           tile_(tile, dim_, coded_.shape, QuerySet::Holds::all), queries_(tile), seeds_(tile), original_(tile),
           scanned_(tile * dim_), refined_(tile), contenders_(tile * TopK::capacity(k)), keys_(TopK::capacity(k)),
-          in_group_(tile, dim_, coded_.shape, QuerySet::Holds::all),
+          ordered_(tile, dim_, coded_.shape, QuerySet::Holds::all), in_group_(tile, dim_, coded_.shape, QuerySet::Holds::all),
           in_cluster_(tile, dim_, coded_.shape, QuerySet::Holds::codes), wanted_(tile + kPanelWidth),
           products_(tile + kPanelWidth), residuals_(tile + kPanelWidth), floors_((tile + kPanelWidth) * kScanBlocks),
           hits_((tile + kPanelWidth) * kScanBlocks * kBlockItems), scratch_(dim_) {
@@ -86,6 +86,7 @@ class TileSearch {
   private:
     void load(std::span<const std::uint32_t> queries);
     void visit_seeds(std::size_t rank);
+    void order_by_difficulty();
     bool visit_groups(Cancellation& cancellation, bool calling_thread);
     std::vector<std::uint32_t> groups_by_promise() const;
     void visit_clusters(std::size_t group, QuerySet& queries);
@@ -122,7 +123,8 @@ class TileSearch {
     std::vector<std::int32_t> keys_;
     bool filled_ = false; // every query has k items
 
-    // Those that visit one group of clusters, and one cluster.
+    // The same by difficulty; those that visit one group of clusters, and one cluster.
+    QuerySet ordered_;
     QuerySet in_group_;
     QuerySet in_cluster_;
     std::vector<std::uint32_t> wanted_;
@@ -178,7 +180,28 @@ bool TileSearch::run(std::span<const std::uint32_t> queries, const Seeds* seeds,
     for (std::size_t rank = 0; rank < kSeeds; ++rank) {
         visit_seeds(rank);
     }
-    return coded_.clusters.size() == 1 || visit_groups(cancellation, calling_thread);
+    if (coded_.clusters.size() == 1) {
+        return true;
+    }
+    order_by_difficulty();
+    return visit_groups(cancellation, calling_thread);
+}
+
+// Queries whose threshold is low want most of what there is, others hardly anything: those of a kind side by side, for
+// the kernels to pass over whole groups of them.
+void TileSearch::order_by_difficulty() {
+    std::vector<float> ease(tile_.size());
+    for (std::size_t q = 0; q < ease.size(); ++q) {
+        const float norm = tile_.norm[q];
+        ease[q] = quadratic_ ? tile_.reach[q] - 0.5F * norm * norm : tile_.reach[q] / norm;
+        if (std::isnan(ease[q])) {
+            ease[q] = -kInfinity; // a zero query: everything is equal to it
+        }
+    }
+    std::iota(wanted_.begin(), wanted_.begin() + static_cast<std::ptrdiff_t>(ease.size()), 0U);
+    std::sort(wanted_.begin(), wanted_.begin() + static_cast<std::ptrdiff_t>(ease.size()),
+              [&](std::uint32_t a, std::uint32_t b) { return ease[a] < ease[b] || (ease[a] == ease[b] && a < b); });
+    ordered_.take(tile_, std::span(wanted_).first(ease.size()));
 }
 
 // Where each query begins: it raises the thresholds to where they almost stay.
@@ -213,20 +236,20 @@ void TileSearch::visit_seeds(std::size_t rank) {
 }
 
 bool TileSearch::visit_groups(Cancellation& cancellation, bool calling_thread) {
-    group_bounds_.compute(tile_, coded_.group_directions.data(), coded_.group_boxes, dim_, request_.beta, quadratic_);
+    group_bounds_.compute(ordered_, coded_.group_directions.data(), coded_.group_boxes, dim_, request_.beta, quadratic_);
     for (const std::uint32_t group : groups_by_promise()) {
         if (cancellation.requested(calling_thread)) {
             return false;
         }
         const std::size_t count =
-            kernels_.not_below(group_bounds_.bounds(group), tile_.reach.data(), tile_.padded(), wanted_.data());
+            kernels_.not_below(group_bounds_.bounds(group), ordered_.reach.data(), ordered_.padded(), wanted_.data());
         if (count == 0) {
             continue;
         }
-        if (2 * count >= tile_.size()) {
-            visit_clusters(group, tile_);
+        if (2 * count >= ordered_.size()) {
+            visit_clusters(group, ordered_);
         } else {
-            in_group_.take(tile_, std::span(wanted_).first(count));
+            in_group_.take(ordered_, std::span(wanted_).first(count));
             visit_clusters(group, in_group_);
         }
     }
@@ -239,8 +262,8 @@ std::vector<std::uint32_t> TileSearch::groups_by_promise() const {
     for (std::size_t g = 0; g < coded_.groups.size(); ++g) {
         const float* bounds = group_bounds_.bounds(g);
         float promise = -kInfinity;
-        for (std::size_t q = 0; q < tile_.size(); ++q) {
-            const float above = bounds[q] - tile_.reach[q];
+        for (std::size_t q = 0; q < ordered_.size(); ++q) {
+            const float above = bounds[q] - ordered_.reach[q];
             promise = above <= promise ? promise : above; // NaN is a promise
         }
         if (!(promise < 0.0F)) {

@@ -46,8 +46,9 @@ TileConfig tile_config(std::size_t chunk) noexcept {
 
 // Multiplies one or two groups of queries with the two panels of a block: sums[group * 2 + panel][query][lane].
 template <int Groups>
-inline __attribute__((always_inline)) void multiply(const std::int8_t* queries, const std::uint8_t* items,
-                                                    const CodeShape& shape, std::int32_t (*sums)[kTileSums]) {
+inline __attribute__((always_inline)) void multiply(const std::int8_t* first, const std::int8_t* second,
+                                                    const std::uint8_t* items, const CodeShape& shape,
+                                                    std::int32_t (*sums)[kTileSums]) {
     const std::size_t dim = shape.dim();
     _tile_zero(0);
     _tile_zero(1);
@@ -56,15 +57,15 @@ inline __attribute__((always_inline)) void multiply(const std::int8_t* queries, 
         _tile_zero(3);
     }
     for (std::size_t chunk = 0; chunk < shape.chunks; ++chunk) {
-        const std::int8_t* query = queries + chunk * shape.chunk;
+        const std::size_t query = chunk * shape.chunk;
         const std::uint8_t* item = items + chunk * shape.chunk * kCodeLanes;
-        _tile_loadd(4, query, dim);
+        _tile_loadd(4, first + query, dim);
         _tile_loadd(6, item, 64);
         _tile_dpbsud(0, 4, 6);
         _tile_loadd(7, item + shape.panel_bytes(), 64);
         _tile_dpbsud(1, 4, 7);
         if constexpr (Groups > 1) {
-            _tile_loadd(5, query + kCodeQueries * dim, dim);
+            _tile_loadd(5, second + query, dim);
             _tile_dpbsud(2, 5, 6);
             _tile_dpbsud(3, 5, 7);
         }
@@ -104,20 +105,20 @@ std::size_t collect(const std::int32_t* sums, const std::int32_t* floors, std::s
 
 // The sums of one step are looked at while the next step multiplies: a tile just stored cannot be read at once.
 struct Step {
-    const std::int32_t* floors; // of the first group
-    std::size_t first_query;
+    const std::int32_t* floors; // of the block
     std::size_t first_item;
-    int groups;
+    std::size_t groups[2];
+    int group_count;
 };
 
 std::size_t look(const Step& step, const std::int32_t (*sums)[kTileSums], CodeHit* hits) noexcept {
     std::size_t count = 0;
-    for (int g = 0; g < step.groups; ++g) {
-        const std::size_t query = static_cast<std::size_t>(g) * kCodeQueries;
+    for (int g = 0; g < step.group_count; ++g) {
+        const std::size_t query = step.groups[g] * kCodeQueries;
         for (int p = 0; p < static_cast<int>(kBlockPanels); ++p) {
             const std::int32_t* tile = sums[g * 2 + p];
             if (__builtin_expect(any_passes(tile, step.floors + query), 0)) {
-                count += collect(tile, step.floors + query, step.first_query + query,
+                count += collect(tile, step.floors + query, query,
                                  step.first_item + static_cast<std::size_t>(p) * kCodeLanes, hits + count);
             }
         }
@@ -125,13 +126,8 @@ std::size_t look(const Step& step, const std::int32_t (*sums)[kTileSums], CodeHi
     return count;
 }
 
-bool all_closed(const std::int32_t* floors, int groups) noexcept {
-    const __m512i closed = _mm512_set1_epi32(kClosedFloor);
-    __mmask16 open = _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(floors), closed);
-    if (groups > 1) {
-        open |= _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(floors + kCodeQueries), closed);
-    }
-    return open == 0;
+bool all_closed(const std::int32_t* floors) noexcept {
+    return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(floors), _mm512_set1_epi32(kClosedFloor)) == 0;
 }
 
 std::size_t scan_codes(const CodeScan& scan, CodeHit* hits) noexcept {
@@ -139,28 +135,36 @@ std::size_t scan_codes(const CodeScan& scan, CodeHit* hits) noexcept {
     alignas(64) std::int32_t sums[2][4][kTileSums];
     const TileConfig config = tile_config(scan.shape.chunk);
     _tile_loadconfig(&config);
+    const std::size_t group_bytes = kCodeQueries * scan.shape.dim();
     std::size_t count = 0;
     int current = 0;
-    Step previous{.floors = scan.floors, .first_query = 0, .first_item = 0, .groups = 0};
+    Step previous{.floors = scan.floors, .first_item = 0, .groups = {}, .group_count = 0};
     for (std::size_t block = 0; block < scan.blocks; ++block) {
         const std::uint8_t* items = scan.panels + block * kBlockPanels * scan.shape.panel_bytes();
-        const std::int32_t* floors = scan.floors + block * scan.groups * kCodeQueries;
-        for (std::size_t group = 0; group < scan.groups; group += 2) {
-            const std::int8_t* queries = scan.queries + group * kCodeQueries * scan.shape.dim();
-            const int groups = group + 1 < scan.groups ? 2 : 1;
-            if (all_closed(floors + group * kCodeQueries, groups)) {
+        Step step{.floors = scan.floors + block * scan.groups * kCodeQueries,
+                  .first_item = block * kBlockItems,
+                  .groups = {},
+                  .group_count = 0};
+        for (std::size_t group = 0; group < scan.groups; ++group) {
+            if (all_closed(step.floors + group * kCodeQueries)) {
                 continue;
             }
-            if (groups == 2) {
-                multiply<2>(queries, items, scan.shape, sums[current]);
-            } else {
-                multiply<1>(queries, items, scan.shape, sums[current]);
+            // Groups are taken in pairs, whichever are open.
+            step.groups[step.group_count++] = group;
+            if (step.group_count < 2) {
+                continue;
             }
+            multiply<2>(scan.queries + step.groups[0] * group_bytes, scan.queries + step.groups[1] * group_bytes, items,
+                        scan.shape, sums[current]);
             count += look(previous, sums[current ^ 1], hits + count);
-            previous = {.floors = floors + group * kCodeQueries,
-                        .first_query = group * kCodeQueries,
-                        .first_item = block * kBlockItems,
-                        .groups = groups};
+            previous = step;
+            step.group_count = 0;
+            current ^= 1;
+        }
+        if (step.group_count == 1) {
+            multiply<1>(scan.queries + step.groups[0] * group_bytes, nullptr, items, scan.shape, sums[current]);
+            count += look(previous, sums[current ^ 1], hits + count);
+            previous = step;
             current ^= 1;
         }
     }
