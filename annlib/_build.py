@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from annlib.metric import Metric
 
-_HEADROOM = 1 << 16  # bytes for header, metadata and alignment, beside the vectors and norms
+_HEADROOM = 1 << 16  # bytes for header, metadata and alignment, beside what grows with the vectors
 
 
 def write_index(
@@ -35,7 +35,8 @@ def write_index(
         if calibration_queries is None
         else _checks.as_queries(calibration_queries, dim, argument="calibration_queries")
     )
-    expected_bytes = 0 if count is None else count * (4 * dim + 8) + _HEADROOM
+    # Vectors, codes and their boxes, norms: room that is not used costs nothing.
+    expected_bytes = 0 if count is None else count * (6 * dim + 64) + _HEADROOM
     writer = _native.Writer(None if path is None else os.fsencode(path), metric, dim, expected_bytes)
     try:
         _set_ids(writer, ids, count)

@@ -93,32 +93,41 @@ class Needs {
                      });
     }
 
-    // The beta that gave a recall, by more than its own standard error.
-    float beta(std::size_t k_index, double recall) const {
+    // For a calibrated k, the beta that gave each recall, by more than its own standard error.
+    void find_betas(std::size_t k_index, std::span<float> betas) const {
         const std::size_t k = kCalibratedK[k_index];
-        std::vector<float> sorted = needs_[k_index];
+        const std::vector<float>& needs = needs_[k_index];
+        std::vector<float> sorted = needs;
         std::sort(sorted.begin(), sorted.end());
         const auto quantile = [&](double share) {
             const auto kept = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
             return kept > sorted.size() ? 1.0F : sorted[std::max<std::size_t>(kept, 1) - 1];
         };
-        const float first = quantile(recall);
-        double sum = 0.0;
-        double square = 0.0;
-        for (std::size_t q = 0; q < count_; ++q) {
-            const auto begin = needs_[k_index].begin() + static_cast<std::ptrdiff_t>(q * k);
-            const auto kept = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k),
-                                            [&](float need) { return need <= first; });
-            const double share = static_cast<double>(kept) / static_cast<double>(k);
-            sum += share;
-            square += share * share;
+        for (std::size_t r = 0; r < betas.size(); ++r) {
+            const auto recall = static_cast<double>(kCalibratedRecalls[r]);
+            betas[r] = quantile(recall + standard_error(needs, k, quantile(recall)));
         }
-        const auto queries = static_cast<double>(count_);
-        const double variance = std::max(0.0, square / queries - sum / queries * (sum / queries));
-        return std::min(1.0F, quantile(recall + std::sqrt(variance / queries)));
     }
 
   private:
+    // Of the mean recall that a beta gives.
+    static double standard_error(std::span<const float> needs, std::size_t k, float beta) {
+        double sum = 0.0;
+        double square = 0.0;
+        for (std::size_t first = 0; first < needs.size(); first += k) {
+            std::uint32_t kept = 0;
+            for (const float need : needs.subspan(first, k)) {
+                kept += need <= beta ? 1 : 0;
+            }
+            const double share = kept / static_cast<double>(k);
+            sum += share;
+            square += share * share;
+        }
+        const double queries = static_cast<double>(needs.size()) / static_cast<double>(k);
+        const double mean = sum / queries;
+        return std::sqrt(std::max(0.0, square / queries - mean * mean) / queries);
+    }
+
     void measure(std::size_t first, std::size_t end) {
         const std::size_t dim = index_.dim();
         const Frame frame = index_.coded_frame();
@@ -230,9 +239,7 @@ CalibrationTable calibrate(const Index& index, QuerySource source, const float* 
         return table;
     }
     for (std::size_t k = 0; k < kCalibratedK.size(); ++k) {
-        for (std::size_t r = 0; r < kCalibratedRecalls.size(); ++r) {
-            table.beta[k][r] = needs.beta(k, static_cast<double>(kCalibratedRecalls[r]));
-        }
+        needs.find_betas(k, table.beta[k]);
     }
     return table;
 }

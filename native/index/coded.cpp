@@ -26,16 +26,10 @@ struct Place {
 };
 
 Place place_about(std::span<const double> item, const float* direction) noexcept {
-    double p = 0.0;
-    for (std::size_t i = 0; i < item.size(); ++i) {
-        p += item[i] * static_cast<double>(direction[i]);
-    }
-    double square = 0.0;
-    for (std::size_t i = 0; i < item.size(); ++i) {
-        const double rest = item[i] - p * static_cast<double>(direction[i]);
-        square += rest * rest;
-    }
-    return {p, std::sqrt(square)};
+    Place place{};
+    kernels().place_about(item.data(), direction, item.size(), &place.p, &place.o);
+    place.o = std::sqrt(place.o);
+    return place;
 }
 
 // The box of places seen so far.
@@ -83,7 +77,8 @@ void append_directions(std::vector<float>& groups, const float* directions, std:
 class ClusterCoder {
   public:
     ClusterCoder(const Frame& frame, const float* vectors, const double* norms)
-        : frame_(frame), vectors_(vectors), norms_(norms), rotation_(frame.dim), shape_(CodeShape::of(frame.dim)) {}
+        : frame_(frame), vectors_(vectors), norms_(norms), rotation_(frame.dim), shape_(CodeShape::of(frame.dim)),
+          item_codes_(frame.dim) {}
 
     void load(std::span<const std::uint32_t> rows, const float* direction) {
         const std::size_t dim = frame_.dim;
@@ -129,10 +124,8 @@ class ClusterCoder {
         for (std::size_t item = first; item < end; ++item) {
             rotation_.apply(std::span(placed_).subspan(item * dim, dim));
         }
-        double largest = 0.0;
-        for (std::size_t i = first * dim; i < end * dim; ++i) {
-            largest = std::max(largest, std::abs(placed_[i]));
-        }
+        const KernelTable& kernel = kernels();
+        const double largest = kernel.largest_magnitude(placed_.data() + first * dim, (end - first) * dim);
         terms.scale = round_up(std::max(largest / kLargestCode, kSmallestScale));
         const auto scale = static_cast<double>(terms.scale);
         const double inverse = 1.0 / scale;
@@ -141,23 +134,12 @@ class ClusterCoder {
         double worst = 0.0;
         double smallest_square = std::numeric_limits<double>::infinity();
         for (std::size_t item = first; item < end; ++item) {
-            const double* placed = placed_.data() + item * dim;
-            const std::size_t lane = item - first;
-            std::uint8_t* panel = codes + lane / kCodeLanes * shape_.panel_bytes() + lane % kCodeLanes * 4;
-            double square = 0.0;
-            double code_square = 0.0;
-            double error_square = 0.0;
-            for (std::size_t i = 0; i < dim; ++i) {
-                const double code = std::nearbyint(placed[i] * inverse);
-                const double error = placed[i] - code * scale;
-                panel[i / 4 * 4 * kCodeLanes + i % 4] = static_cast<std::uint8_t>(static_cast<int>(code) + kCodeOffset);
-                square += placed[i] * placed[i];
-                code_square += code * code;
-                error_square += error * error;
-            }
-            longest = std::max(longest, std::sqrt(code_square));
-            worst = std::max(worst, std::sqrt(error_square));
-            smallest_square = std::min(smallest_square, square);
+            const CodeSums sums =
+                kernel.make_code(placed_.data() + item * dim, scale, inverse, dim, item_codes_.data());
+            write_codes(item - first, codes);
+            longest = std::max(longest, std::sqrt(sums.code_square));
+            worst = std::max(worst, std::sqrt(sums.error_square));
+            smallest_square = std::min(smallest_square, sums.square);
         }
         constexpr double outwards = 1.0 + 0x1p-40;
         terms.box = box_of(first, end);
@@ -174,6 +156,14 @@ class ClusterCoder {
         Place place;
     };
 
+    // The codes of one item, to its lane of a block.
+    void write_codes(std::size_t item, std::uint8_t* codes) const {
+        std::uint8_t* panel = codes + item / kCodeLanes * shape_.panel_bytes() + item % kCodeLanes * 4;
+        for (std::size_t i = 0; i < frame_.dim; ++i) {
+            panel[i / 4 * 4 * kCodeLanes + i % 4] = static_cast<std::uint8_t>(item_codes_[i] + kCodeOffset);
+        }
+    }
+
     Box box_of(std::size_t first, std::size_t end) const {
         BoxOfPlaces places;
         for (std::size_t i = first; i < end; ++i) {
@@ -189,6 +179,7 @@ class ClusterCoder {
     CodeShape shape_;
     std::vector<Item> items_;
     std::vector<double> placed_; // [items][dim]
+    std::vector<std::int8_t> item_codes_;
 };
 
 // Rows that can be anybody's neighbour: under cosine, those that have a direction.

@@ -47,23 +47,16 @@ bool CodedQuery::place(const Frame& frame, const float* query, double norm, floa
 
 void CodedQuery::code(const Coding& coding, std::int8_t* codes, std::span<double> scratch) noexcept {
     coding.rotation->apply(scratch);
-    double largest = 0.0;
-    for (std::size_t i = 0; i < dim_; ++i) {
-        largest = std::max(largest, std::abs(scratch[i]));
-    }
+    const KernelTable& kernel = kernels();
+    const double largest = kernel.largest_magnitude(scratch.data(), dim_);
     scale_ = std::max(largest / coding.largest_code, kSmallestScale);
-    double error_square = 0.0;
-    int sum = 0;
-    for (std::size_t i = 0; i < dim_; ++i) {
-        const double code = bounded_ ? std::nearbyint(scratch[i] / scale_) : 0.0;
-        const double error = scratch[i] - code * scale_;
-        codes[i] = static_cast<std::int8_t>(code);
-        error_square += error * error;
-        sum += static_cast<int>(code);
+    if (!bounded_) {
+        std::fill(scratch.begin(), scratch.end(), 0.0); // nothing is claimed of it, whatever its codes are
     }
+    const CodeSums sums = kernel.make_code(scratch.data(), scale_, 1.0 / scale_, dim_, codes);
     error_share_ = coding.error_share;
-    error_ = round_up(std::sqrt(error_square) / scale_ * error_share_ * (1.0 + 0x1p-40));
-    offset_ = static_cast<float>(kCodeOffset * sum);
+    error_ = round_up(std::sqrt(sums.error_square) / scale_ * error_share_ * (1.0 + 0x1p-40));
+    offset_ = static_cast<float>(kCodeOffset * sums.sum);
 }
 
 double CodedQuery::floor(float threshold) const noexcept {

@@ -1,5 +1,7 @@
 #include "index/rotation.hpp"
 
+#include "kernels/table.hpp"
+
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -28,26 +30,10 @@ Rotation::Rotation(std::size_t dim) : width_(std::bit_floor(dim)), first_(width_
 }
 
 void Rotation::apply(std::span<double> x) const noexcept {
-    transform(x.first(width_), first_);
+    const KernelTable& table = kernels();
+    table.transform_signed(x.data(), first_.data(), width_);
     if (!last_.empty()) { // overlaps with the first: every component has been part of one
-        transform(x.last(width_), last_);
-    }
-}
-
-void Rotation::transform(std::span<double> x, std::span<const double> signs) const noexcept {
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        x[i] *= signs[i];
-    }
-    for (std::size_t half = 1; half < x.size(); half *= 2) {
-        for (std::size_t begin = 0; begin < x.size(); begin += 2 * half) {
-            double* const low = x.data() + begin;
-            double* const high = low + half;
-            for (std::size_t i = 0; i < half; ++i) {
-                const double sum = low[i] + high[i];
-                high[i] = low[i] - high[i];
-                low[i] = sum;
-            }
-        }
+        table.transform_signed(x.data() + x.size() - width_, last_.data(), width_);
     }
 }
 

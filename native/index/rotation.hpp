@@ -19,8 +19,6 @@ class Rotation {
     void apply(std::span<double> x) const noexcept;
 
   private:
-    void transform(std::span<double> x, std::span<const double> signs) const noexcept;
-
     std::size_t width_;         // the largest power of two that is at most dim
     std::vector<double> first_; // +-1 / sqrt(width)
     std::vector<double> last_;  // the same for the last components, where dim is no power of two

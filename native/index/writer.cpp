@@ -3,7 +3,9 @@
 #include "parallel/float_environment.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 
 namespace annlib {
@@ -14,13 +16,18 @@ std::span<const std::byte> bytes_of(const std::vector<T>& values) {
     return std::as_bytes(std::span(values));
 }
 
-bool all_finite(const float* values, std::size_t count) noexcept {
-    bool finite = true;
+// The largest magnitude, as bits of a float: their order is that of the magnitudes, infinity and NaN above all.
+std::int32_t largest_bits(const float* values, std::size_t count) noexcept {
+    std::int32_t largest = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        finite &= std::abs(values[i]) <= std::numeric_limits<float>::max();
+        std::int32_t bits = 0;
+        std::memcpy(&bits, values + i, sizeof bits);
+        bits &= 0x7fffffff;
+        largest = bits > largest ? bits : largest;
     }
-    return finite;
+    return largest;
 }
+constexpr std::int32_t kInfinityBits = 0x7f800000;
 
 } // namespace
 
@@ -50,14 +57,17 @@ void IndexWriter::set_names(Strings names) {
 std::size_t IndexWriter::append(const float* vectors, std::size_t count) {
     const DefaultFloatEnvironment environment;
     std::size_t finite = 0;
-    while (finite < count && all_finite(vectors + finite * dim_, dim_)) {
-        ++finite;
-    }
-    for (std::size_t row = 0; row < finite; ++row) {
-        const float* vector = vectors + row * dim_;
-        for (std::size_t i = 0; i < dim_; ++i) {
-            sums_[i] += static_cast<double>(vector[i]);
-            largest_component_ = std::max(largest_component_, std::abs(vector[i]));
+    for (; finite < count; ++finite) {
+        const float* vector = vectors + finite * dim_;
+        const std::int32_t largest = largest_bits(vector, dim_);
+        if (largest >= kInfinityBits) {
+            break;
+        }
+        largest_component_ = std::max(largest_component_, std::bit_cast<float>(largest));
+        if (metric_ == Metric::euclidean) {
+            for (std::size_t i = 0; i < dim_; ++i) {
+                sums_[i] += static_cast<double>(vector[i]);
+            }
         }
     }
     write(std::as_bytes(std::span(vectors, finite * dim_)));

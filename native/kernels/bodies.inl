@@ -336,6 +336,7 @@ std::size_t scan_rows(const RowBlock& block, const StreamedQuery& query, std::si
 // 8-bit codes.
 
 #include "kernels/code_bodies.inl"
+#include "kernels/coding_bodies.inl"
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -352,6 +353,10 @@ constexpr KernelTable make_table(const char* name,
         .scan_rows = {scan_rows<ScanOp::dot>, scan_rows<ScanOp::manhattan>, scan_rows<ScanOp::hamming>},
         .dot_rows = dot_rows,
         .multiply_panel = multiply_panel,
+        .place_about = place_about,
+        .largest_magnitude = largest_magnitude,
+        .make_code = make_code,
+        .transform_signed = transform_signed,
         .scan_codes = scan_codes,
         .largest_query_code = kLargestQueryCode,
         .bound_box = bound_box,

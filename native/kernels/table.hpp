@@ -66,6 +66,14 @@ struct Hit {
     float value; // bias + the sum of the contributions, in float32
 };
 
+// What comes of coding a vector: sums over its dimensions.
+struct CodeSums {
+    double sum;          // of its codes
+    double square;       // |x|^2
+    double code_square;  // of its codes
+    double error_square; // |x - scale * codes|^2
+};
+
 struct KernelTable {
     const char* name;
 
@@ -92,6 +100,15 @@ struct KernelTable {
 
     // Plain dot products of a panel's items with all queries: products[query][kPanelWidth].
     void (*multiply_panel)(const float* panel, const QueryGroups& queries, std::size_t dim, float* products) noexcept;
+
+    // Of a vector about a unit direction c: p = x.c and o^2 = |x - p c|^2.
+    void (*place_about)(const double* x, const float* direction, std::size_t dim, double* p, double* o_square) noexcept;
+    double (*largest_magnitude)(const double* x, std::size_t dim) noexcept;
+    // Rounds x / scale, which has to be within [-127, 127], to codes.
+    CodeSums (*make_code)(const double* x, double scale, double inverse_scale, std::size_t dim,
+                          std::int8_t* codes) noexcept;
+    // x *= signs, then the Walsh-Hadamard transform, in place; `width` is a power of two.
+    void (*transform_signed)(double* x, const double* signs, std::size_t width) noexcept;
 
     // Appends what passes to `hits` (room for every pair of a query and an item) and returns how many did.
     std::size_t (*scan_codes)(const CodeScan& scan, CodeHit* hits) noexcept;
