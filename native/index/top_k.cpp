@@ -17,7 +17,9 @@ bool precedes(const Contender& a, const Contender& b) noexcept {
 
 std::span<const Contender> TopK::finish() noexcept {
     if (size_ > k_) {
-        keep_contenders();
+        if (size_ > cut_size_) {
+            keep_contenders();
+        }
         narrow();
         keep_contenders();
     }
@@ -41,6 +43,7 @@ bool TopK::cut() noexcept {
             threshold_ = std::max(threshold_, buffer_[k_ - 1].low);
         }
     }
+    cut_size_ = size_;
     return threshold_ > before;
 }
 

@@ -51,7 +51,7 @@ class TopK {
     }
 
     // Raises the threshold to what has been added; true if that is higher.
-    bool tighten() noexcept { return size_ > k_ && cut(); }
+    bool tighten() noexcept { return size_ > k_ && size_ > cut_size_ && cut(); }
 
     // The best k, scored by the definition, best first. Nothing may be added afterwards.
     std::span<const Contender> finish() noexcept;
@@ -68,6 +68,7 @@ class TopK {
     std::span<Contender> buffer_;
     std::span<std::int32_t> keys_;
     std::size_t size_ = 0;
+    std::size_t cut_size_ = 0; // what the last cut left
     std::size_t narrowed_ = 0; // contenders at the start of the buffer whose bounds are narrow
     std::size_t scored_ = 0;
     float threshold_ = -std::numeric_limits<float>::infinity();
