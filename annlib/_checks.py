@@ -199,6 +199,19 @@ def _ids_of_objects(argument: str, values: list[object]) -> NDArray[np.int64] | 
         raise ValueError(f"{argument}: expected integers of 64 bits, got larger ones") from None
 
 
+def as_rows(argument: str, rows: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Return row numbers from 0 to ``count - 1`` as int64."""
+    array = np.asarray(rows)
+    if array.ndim != 1:
+        raise ValueError(f"{argument}: expected one dimension, got shape {array.shape}")
+    if array.dtype.kind not in "iu" and array.size > 0:
+        raise TypeError(f"{argument}: expected integers, got {array.dtype}")
+    outside = np.flatnonzero((array < 0) | (array >= count))
+    if outside.size > 0:
+        raise IndexError(f"{argument}: expected 0 to {count - 1}, got {array[outside[0]]} at position {outside[0]}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
 def check_strings(argument: str, values: Iterable[object]) -> list[str]:
     """Return a list of strings, none of them anything else."""
     strings = list(values)

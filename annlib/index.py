@@ -255,13 +255,25 @@ class Index:
         k: SupportsIndex = 10,
         recall: float = 1.0,
         *,
+        rows: ArrayLike | None = None,
         exclude: CsrMatrix | Sequence[ArrayLike] | None = None,
         allow: ArrayLike | None = None,
         num_threads: int = 0,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Find the neighbours of every item, as :meth:`neighbors`, but as row numbers (int64, -1 for none)."""
-        every_row = np.arange(len(self), dtype=np.int64)
-        return self._search(self.vectors, every_row, k, recall, exclude, allow, num_threads)
+        """Find the neighbours of items as row numbers: of every one, or of the ``m`` whose ``rows`` are given.
+
+        Otherwise as :meth:`neighbors`; where there is no neighbour left, the row is -1.
+
+        Raises
+        ------
+        IndexError
+            A row is not in the index.
+        """
+        if rows is None:
+            every_row = np.arange(len(self), dtype=np.int64)
+            return self._search(self.vectors, every_row, k, recall, exclude, allow, num_threads)
+        own_rows = _checks.as_rows("rows", rows, len(self))
+        return self._search(self.vectors[own_rows], own_rows, k, recall, exclude, allow, num_threads)
 
     def _search(
         self,

@@ -229,6 +229,24 @@ def test_neighbors_are_search_ids_of_all(metric, hostile):
     assert not (rows == np.arange(120)[:, None]).any()
 
 
+def test_neighbors_of_some_rows(metric, hostile):
+    index = Index.build(hostile(50, 6, 3), metric=metric, ids=[f"i{i}" for i in range(50)])
+    every_row, every_score = index.neighbor_rows(6)
+    for some in ([4, 49, 0, 4], np.array([7], dtype=np.uint8), []):
+        rows, scores = index.neighbor_rows(6, rows=some)
+        np.testing.assert_array_equal(rows, every_row[np.asarray(some, dtype=int)])
+        np.testing.assert_array_equal(scores, every_score[np.asarray(some, dtype=int)])
+    for bad, error, message in [
+        ([3, 50], IndexError, "rows: expected 0 to 49, got 50 at position 1"),
+        ([-1], IndexError, "rows: expected 0 to 49, got -1 at position 0"),
+        ([1.0], TypeError, "rows: expected integers, got float64"),
+        ([True], TypeError, "rows: expected integers, got bool"),
+        ([[1]], ValueError, r"rows: expected one dimension, got shape \(1, 1\)"),
+    ]:
+        with pytest.raises(error, match=message):
+            index.neighbor_rows(6, rows=bad)
+
+
 # Arguments -----------------------------------------------------------------------------------------------------------
 
 
