@@ -163,6 +163,8 @@ class TableSettings(_Section):
     k: int = Field(default=50, ge=1, le=100_000)
     #: Without it, inner_product where exactly one side is the users, else cosine.
     metric: Metric | None = None
+    #: Share of each list's true neighbours to find, on average: 1 finds all of them, with certainty; less is faster.
+    recall: float = Field(default=1.0, gt=0.0, le=1.0)
     #: Leave out what the user has interacted with; without it, true from users to items or their attributes.
     exclude_seen: bool | None = None
     #: Only users with an event in the last so many days, the run's date among them.
@@ -226,7 +228,7 @@ class GateSettings(_Section):
     metric: str = "ndcg@20"
     #: Quality at least this many times the popularity baseline's; 0 turns the gate off.
     min_against_popularity: float = Field(default=1.0, ge=0.0)
-    #: Neighbour recall of every table on a sample, at least.
+    #: Neighbour recall of every table on a sample, at least; of a table that asks for less, what it asks for.
     min_neighbor_recall: float = Field(default=0.99, ge=0.0, le=1.0)
 
 

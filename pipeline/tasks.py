@@ -21,6 +21,7 @@ from pipeline.factors.base import Factors, effective_threads, find_factorizer
 from pipeline.factors.weighting import Weighting
 from pipeline.steps import InputTask, PipelineTask, StepTask, forget_fingerprints
 from pipeline.store import publish_folder, publish_json
+from pipeline.tables.neighbors import calibration_sample
 from pipeline.tables.schema import TABLE_SCHEMA_VERSION
 from pipeline.tables.write import write_table
 
@@ -245,8 +246,12 @@ class BuildIndex(StepTask):
     metric = luigi.ChoiceParameter(choices=["cosine", "inner_product"], positional=False)
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """The vectors, and the ids and names."""
-        return {"encoded": self.other(EncodeInteractions), "vectors": vectors_task(self, self.entity)}
+        """The vectors, the ids and names, and the vectors that a recall below 1 is calibrated on."""
+        return {
+            "encoded": self.other(EncodeInteractions),
+            "vectors": vectors_task(self, self.entity),
+            **{f"queries.{entity}": vectors_task(self, entity) for entity in self.query_entities()},
+        }
 
     def ingredients(self) -> dict[str, Any]:
         """What is indexed, and the version of the file."""
@@ -265,6 +270,7 @@ class BuildIndex(StepTask):
         """Build."""
         settings = self.settings
         vocabulary = self.other(EncodeInteractions).open().vocabulary(self.entity)
+        queries = [_map(vectors_task(self, entity).vectors_path(entity)) for entity in self.query_entities()]
         path = Path(self.output().path)
         with publish_folder(path.parent) as folder:
             annlib.Index.build(
@@ -272,10 +278,17 @@ class BuildIndex(StepTask):
                 metric=cast("Metric", self.metric),  # one of the parameter's choices
                 ids=vocabulary.ids.to_numpy(zero_copy_only=False),
                 names=vocabulary.display_names().to_pylist(),
+                calibration_queries=calibration_sample(queries),
                 path=folder / path.name,
                 seed=settings.run.seed,
                 num_threads=settings.run.threads,
             )
+
+    def query_entities(self) -> list[str]:
+        """The other entity types that a table with a recall below 1 searches this index for."""
+        tables = [table for table in self.settings.tables if table.recall < 1.0]
+        searching = {t.source for t in tables if (t.target, t.effective_metric) == (self.entity, self.metric)}
+        return sorted(searching - {self.entity})
 
 
 class WriteTable(StepTask):

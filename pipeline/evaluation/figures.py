@@ -52,4 +52,6 @@ def _table_figures(name: str, manifest: Mapping[str, Any]) -> TableFigures:
         sources=sources["wanted"],
         covered=sources["with_rows"],
         neighbor_recall=manifest["neighbor_recall"],
+        neighbor_recall_error=manifest.get("neighbor_recall_error", 0.0),
+        wanted_recall=manifest["parameters"].get("recall", 1.0),
     )

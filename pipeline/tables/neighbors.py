@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from annlib import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import annlib
     from annlib import Metric
 
+#: Vectors of an entity type that an index is calibrated on, at most.
+CALIBRATION_QUERIES = 2_048
 #: Lists per call of the search: enough to keep every core busy, few enough that a batch is some tens of megabytes.
 BATCH_LISTS = 16_384
 
@@ -41,28 +43,50 @@ class Lists:
     scores: NDArray[np.float32]
 
 
+def calibration_sample(
+    sources: Sequence[NDArray[np.float32]], size: int = CALIBRATION_QUERIES
+) -> NDArray[np.float32] | None:
+    """What an index is calibrated on: at most ``size`` vectors of each entity type that searches it, evenly spread.
+
+    Parameters
+    ----------
+    sources
+        The vectors of each entity type, float32, shape ``(n, d)``; may be memory-mapped.
+
+    Returns
+    -------
+    float32, shape ``(m, d)``; None where nothing searches the index.
+    """
+    samples = [vectors[_spread(len(vectors), size)] for vectors in sources]
+    return np.concatenate(samples) if samples else None
+
+
 def neighbor_lists(
     index: annlib.Index,
-    vectors: NDArray[np.float32],
+    vectors: NDArray[np.float32] | None,
     source_rows: NDArray[np.int64],
     *,
     k: int,
+    recall: float = 1.0,
     exclude: csr_matrix | None = None,
     num_threads: int = 0,
     batch_lists: int = BATCH_LISTS,
 ) -> Iterator[Lists]:
-    """Exact nearest neighbours of some sources, in batches of bounded memory.
+    """Nearest neighbours of some sources, in batches of bounded memory.
 
     Parameters
     ----------
     index
         Index of the targets, whose rows are the vocabulary's.
     vectors
-        float32, shape ``(n_sources, d)``; may be memory-mapped.
+        float32, shape ``(n_sources, d)``; may be memory-mapped. None where the sources are the index's own items, each
+        of which is then left out of its own list.
     source_rows
-        Rows of ``vectors`` that are wanted, ascending.
+        Rows of the sources that are wanted, ascending.
     k
         Neighbours of each, at most.
+    recall
+        Share of them to find, on average; 1 finds all.
     exclude
         CSR of shape ``(n_sources, n_targets)``: targets to leave out of each source's list.
     """
@@ -70,8 +94,18 @@ def neighbor_lists(
     for start in range(0, len(source_rows), batch_lists):
         rows = source_rows[start : start + batch_lists]
         left_out = None if exclude is None else exclude[rows]
-        target_rows, scores = index.search_rows(vectors[rows], k, exclude=left_out, num_threads=num_threads)
-        yield Lists(rows, target_rows, scores)
+        if vectors is None:
+            found = index.neighbor_rows(k, recall, rows=rows, exclude=left_out, num_threads=num_threads)
+        else:
+            found = index.search_rows(vectors[rows], k, recall=recall, exclude=left_out, num_threads=num_threads)
+        yield Lists(rows, *found)
+
+
+class MeasuredRecall(NamedTuple):
+    """The mean recall of sampled lists, from 0 to 1, and the standard error of that mean."""
+
+    mean: float
+    standard_error: float
 
 
 class NeighborRecall:
@@ -82,8 +116,7 @@ class NeighborRecall:
     """
 
     def __init__(self, source_rows: NDArray[np.int64], sample_size: int) -> None:
-        positions = np.linspace(0, max(len(source_rows) - 1, 0), min(sample_size, len(source_rows)))
-        self._sample = np.unique(source_rows[positions.astype(np.int64)])
+        self._sample = np.unique(source_rows[_spread(len(source_rows), sample_size)])
         self._found: dict[int, NDArray[np.int64]] = {}
 
     def add(self, lists: Lists) -> None:
@@ -99,18 +132,25 @@ class NeighborRecall:
         *,
         k: int,
         exclude: csr_matrix | None = None,
-    ) -> float:
-        """Recall over the sample, from 0 to 1; 1 where there is nothing to find."""
+    ) -> MeasuredRecall:
+        """Recall over the sample; 1 where there is nothing to find."""
         left_out = None if exclude is None else _rows_of(exclude[self._sample])
         expected, _ = exact.search(
             targets, vectors[self._sample], min(k, len(targets)), metric=metric, exclude=left_out
         )
-        wanted = found = 0
-        for source_row, truth in zip(self._sample.tolist(), expected, strict=True):
-            truth = truth[truth >= 0]
-            wanted += len(truth)
-            found += int(np.isin(truth, self._found[source_row]).sum())
-        return found / wanted if wanted else 1.0
+        shares = [
+            np.isin(truth[truth >= 0], self._found[source_row]).mean()
+            for source_row, truth in zip(self._sample.tolist(), expected, strict=True)
+            if (truth >= 0).any()
+        ]
+        if not shares:
+            return MeasuredRecall(1.0, 0.0)
+        return MeasuredRecall(float(np.mean(shares)), float(np.std(shares) / np.sqrt(len(shares))))
+
+
+def _spread(count: int, size: int) -> NDArray[np.int64]:
+    """At most ``size`` of ``count`` positions, evenly spread."""
+    return np.linspace(0, max(count - 1, 0), min(size, count)).astype(np.int64)
 
 
 def _rows_of(matrix: csr_matrix) -> list[NDArray[np.int32]]:

@@ -20,10 +20,12 @@ from pipeline.tables.schema import TABLE_SCHEMA_VERSION, file_metadata, key_colu
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     import annlib
     from pipeline.config import TableSettings
@@ -193,6 +195,7 @@ def write_table(
         "from": settings.source,
         "to": settings.target,
         "k": settings.k,
+        "recall": settings.recall,
         "metric": metric,
         "score_type": metric,
         "exclude_seen": settings.excludes_seen,
@@ -206,13 +209,13 @@ def write_table(
 
     with TableWriter(folder, schema, source_vocabulary.ids, target_vocabulary.ids, settings.k) as writer:
         done = 0
-        for lists in neighbor_lists(index, vectors, wanted, k=settings.k, exclude=exclude, num_threads=num_threads):
+        for lists in _search(index, settings, vectors, wanted, exclude, num_threads):
             writer.add(lists)
             recall.add(lists)
             done += len(lists.source_rows)
             progress(0.95 * done / len(wanted), f"{done:,} of {len(wanted):,} lists, {writer.rows:,} rows")
     progress(0.95, "measuring neighbour recall")
-    neighbor_recall = recall.measure(targets, vectors, metric, k=settings.k, exclude=exclude)
+    measured = recall.measure(targets, vectors, metric, k=settings.k, exclude=exclude)
 
     manifest = {
         "schema_version": TABLE_SCHEMA_VERSION,
@@ -229,12 +232,34 @@ def write_table(
             "short_lists": writer.short_lists,
         },
         "targets": len(target_vocabulary),
-        "neighbor_recall": neighbor_recall,
+        "neighbor_recall": measured.mean,
+        "neighbor_recall_error": measured.standard_error,
         "files": [_describe(part) for part in writer.parts],
         "timing": {"seconds": round(time.perf_counter() - started, 3)},
     }
     (folder / "manifest.json").write_text(json_text(manifest), encoding="utf-8")
     (folder / "_SUCCESS").touch()
+
+
+def _search(
+    index: annlib.Index,
+    settings: TableSettings,
+    vectors: NDArray[np.float32],
+    wanted: NDArray[np.int64],
+    exclude: csr_matrix | None,
+    num_threads: int,
+) -> Iterator[Lists]:
+    """The lists of a table. Items are asked for as the index's own: it has measured what a recall takes for these."""
+    own = settings.source == settings.target
+    return neighbor_lists(
+        index,
+        None if own else vectors,
+        wanted,
+        k=settings.k,
+        recall=settings.recall,
+        exclude=None if own else exclude,
+        num_threads=num_threads,
+    )
 
 
 def check_table(folder: Path, manifest: dict[str, Any]) -> None:

@@ -93,6 +93,23 @@ def test_each_gate_both_ways(name: str, settings: dict[str, object], good: RunFi
 
 
 @pytest.mark.parametrize(
+    ("wanted", "error", "good", "bad"),
+    [
+        (1.0, 0.5, 0.99, 0.9899),  # exact tables have no sampling error
+        (0.95, 0.0, 0.95, 0.9499),
+        (0.95, 0.01, 0.9201, 0.9199),
+        (0.999, 0.001, 0.99, 0.9899),
+    ],
+)
+def test_a_table_is_held_to_the_recall_it_asks_for(wanted: float, error: float, good: float, bad: float) -> None:
+    for measured, failed in ((good, []), (bad, ["neighbor recall of similar"])):
+        run = _with_table(neighbor_recall=measured, neighbor_recall_error=error, wanted_recall=wanted)
+        assert _failed(check_gates(GateSettings(), run, previous=None)) == failed
+    strict = _with_table(neighbor_recall=bad, neighbor_recall_error=error, wanted_recall=wanted)
+    assert failures(check_gates(GateSettings(min_neighbor_recall=0.0), strict, previous=None)) == []
+
+
+@pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
         ("rows of similar against the published run", _with_table(rows=701), _with_table(rows=699)),
