@@ -78,29 +78,28 @@ inline __attribute__((always_inline)) void multiply(const std::int8_t* first, co
     }
 }
 
-// Appends the sums of a tile that reach the floor of their row.
-inline __attribute__((always_inline)) std::size_t collect(const std::int32_t* sums, const std::int32_t* floors,
-                                                          std::size_t first_query, std::size_t first_item,
-                                                          CodeHit* hits) {
-    std::uint16_t passed[kCodeQueries];
-    __mmask16 any = 0;
+// Whether any sum of a block's two tiles reaches the floor of its row.
+inline __attribute__((always_inline)) bool any_passes(const std::int32_t (*sums)[kTileSums],
+                                                      const std::int32_t* floors) {
+    __mmask16 passed = 0;
 #pragma GCC unroll 16
     for (std::size_t q = 0; q < kCodeQueries; ++q) {
-        const __mmask16 row =
-            _mm512_cmpge_epi32_mask(_mm512_load_si512(sums + q * kCodeLanes), _mm512_set1_epi32(floors[q]));
-        passed[q] = row;
-        any |= row;
+        const __m512i larger = _mm512_max_epi32(_mm512_load_si512(sums[0] + q * kCodeLanes),
+                                                _mm512_load_si512(sums[1] + q * kCodeLanes));
+        passed |= _mm512_cmpge_epi32_mask(larger, _mm512_set1_epi32(floors[q]));
     }
+    return passed != 0;
+}
+
+// Appends the sums of a tile that reach the floor of their row.
+std::size_t collect(const std::int32_t* sums, const std::int32_t* floors, std::size_t first_query,
+                    std::size_t first_item, CodeHit* hits) noexcept {
     std::size_t count = 0;
-    if (__builtin_expect(any == 0, 1)) {
-        return count;
-    }
-    const __m256i rows = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(passed));
-    std::uint32_t queries = _mm256_cmpneq_epi16_mask(rows, _mm256_setzero_si256());
-    for (; queries != 0; queries &= queries - 1) {
-        const auto q = static_cast<std::size_t>(__builtin_ctz(queries));
-        for (std::uint32_t lanes = passed[q]; lanes != 0; lanes &= lanes - 1) {
-            const auto lane = static_cast<std::size_t>(__builtin_ctz(lanes));
+    for (std::size_t q = 0; q < kCodeQueries; ++q) {
+        std::uint32_t passed =
+            _mm512_cmpge_epi32_mask(_mm512_load_si512(sums + q * kCodeLanes), _mm512_set1_epi32(floors[q]));
+        for (; passed != 0; passed &= passed - 1) {
+            const auto lane = static_cast<std::size_t>(__builtin_ctz(passed));
             hits[count++] = {static_cast<std::uint32_t>(first_query + q), static_cast<std::uint32_t>(first_item + lane),
                              sums[q * kCodeLanes + lane]};
         }
@@ -120,9 +119,11 @@ std::size_t look(const Step& step, const std::int32_t (*sums)[kTileSums], CodeHi
     std::size_t count = 0;
     for (int g = 0; g < step.group_count; ++g) {
         const std::size_t query = step.groups[g] * kCodeQueries;
-        for (int p = 0; p < static_cast<int>(kBlockPanels); ++p) {
-            count += collect(sums[g * 2 + p], step.floors + query, query,
-                             step.first_item + static_cast<std::size_t>(p) * kCodeLanes, hits + count);
+        if (__builtin_expect(any_passes(sums + g * 2, step.floors + query), 0)) {
+            for (std::size_t p = 0; p < kBlockPanels; ++p) {
+                count += collect(sums[static_cast<std::size_t>(g) * 2 + p], step.floors + query, query,
+                                 step.first_item + p * kCodeLanes, hits + count);
+            }
         }
     }
     return count;
