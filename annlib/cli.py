@@ -8,7 +8,7 @@ import json
 import math
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,10 +87,20 @@ def _info(options: argparse.Namespace) -> None:
     for key in ("metric", "count", "dim", "id_type", "has_names", "format_version", "bytes", "isa"):
         print(f"{key:15} {info[key]}")
     print(f"{'calibration':15} {info['calibration']['state']}")
+    _print_calibration(info["calibration"])
     print("sections")
     for section in info["sections"]:
         optional = "" if section["required"] else "  (optional)"
-        print(f"  {section['name']:13} {section['bytes']:>15,} bytes at {section['offset']:,}{optional}")
+        print(f"  {section['name']:18} {section['bytes']:>15,} bytes at {section['offset']:,}{optional}")
+
+
+def _print_calibration(calibration: dict[str, Any]) -> None:
+    """Print a line for each k, of the share of the bounds' uncertain part that each recall takes."""
+    for table in calibration["tables"]:
+        print(f"share of the bounds kept, on {table['queries']} {table['source']}")
+        print("  recall" + "".join(f"{recall:>7g}" for recall in calibration["recall"]))
+        for k, betas in zip(calibration["k"], table["beta"], strict=True):
+            print(f"  k {k:<4}" + "".join(f"{beta:>7.3f}" for beta in betas))
 
 
 def _verify(options: argparse.Namespace) -> None:

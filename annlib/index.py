@@ -26,7 +26,7 @@ _LARGEST_METADATA = 1 << 20
 
 
 class Index:
-    """Vectors and ids, searched exactly.
+    """Vectors and ids, searched exactly, or faster for a share of the neighbours that is asked for.
 
     Make one with :meth:`build` or :meth:`open`. An index never changes. It may be used from several threads at once,
     in forked processes, and, where it has a file, pickled (by its path).
@@ -69,8 +69,9 @@ class Index:
         names
             One string for each vector, for display; need not be unique.
         calibration_queries
-            Shape ``(c, d)``: queries like those to come, for :meth:`search` with a recall below 1; it is calibrated on
-            up to 512 of them. Without them, and for :meth:`search_ids` and :meth:`neighbors`, on the items.
+            Real numbers, shape ``(c, d)``: queries like those to come. A recall below 1 is calibrated on up to 512 of
+            them, evenly spread, for :meth:`search`; without them, and for :meth:`search_ids` and :meth:`neighbors`, on
+            as many of the items. Give them where queries are not like items, as users are not.
         path
             Where to write the index; it is then opened from there. Without it, the index is in memory.
         seed
@@ -157,8 +158,9 @@ class Index:
             Neighbours for each query, at least 1.
         recall
             The share of the true neighbours to find, above 0. 1 finds all of them, with certainty; less is reached on
-            average over queries like those that the index was calibrated on. Above ``k`` of 100, among a list of
-            allowed items, and for metrics other than cosine, inner product and euclidean, every search is exact.
+            average over queries like those that the index was calibrated on, or exceeded, and which are found may
+            depend on the other queries of the call. Whatever is found has its true score. Above ``k`` of 100, above
+            .999, with ``allow``, and for metrics other than cosine, inner product and euclidean, every search is exact.
         exclude
             For each query, what not to return: a CSR matrix of shape ``(m, n)`` whose stored entries mark row numbers
             of the index, or ``m`` sequences of ids. Ids that are not in the index are ignored.
@@ -388,12 +390,12 @@ class Index:
         }
 
     def _calibration(self) -> dict[str, Any]:
-        """What a recall below 1 leaves out: the share of each bound's uncertain part (beta), by k and recall."""
+        """What a recall below 1 takes: the share kept of each bound's uncertain part (beta), by k and recall."""
         tables = self._native.calibration
         if not tables:
             return {"state": "every search is exact: nothing to calibrate", "tables": []}
         return {
-            "state": ", ".join(f"measured on {queries} {source}" for source, queries, _ in tables),
+            "state": "measured on " + " and ".join(f"{queries} {source}" for source, queries, _ in tables),
             "k": list(_native.CALIBRATED_K),
             "recall": [round(recall, 4) for recall in _native.CALIBRATED_RECALLS],
             "tables": [

@@ -182,7 +182,7 @@ def test_info_of_a_calibration(metric):
     if metric in ("manhattan", "hamming"):
         assert calibration == {"state": "every search is exact: nothing to calibrate", "tables": []}
         return
-    assert calibration["state"] == "measured on 30 items, measured on 7 queries"
+    assert calibration["state"] == "measured on 30 items and 7 queries"
     assert [(table["source"], table["queries"]) for table in calibration["tables"]] == [("items", 30), ("queries", 7)]
     assert calibration["k"] == [1, 10, 20, 50, 100]
     assert calibration["recall"] == [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999]

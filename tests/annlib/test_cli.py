@@ -14,6 +14,9 @@ from annlib import Index
 from annlib.cli import main
 
 
+RECALLS = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999]
+
+
 @pytest.fixture
 def file(words, tmp_path) -> str:
     words.save(tmp_path / "words.ann")
@@ -26,6 +29,25 @@ def test_info(file, capsys):
     assert "metric          cosine" in output
     assert "name_bytes" in output
     assert "(optional)" in output
+
+
+def test_info_of_a_calibration(tmp_path, capsys):
+    path = str(tmp_path / "x.ann")
+    vectors = np.random.default_rng(0).normal(size=(2000, 8))
+    index = Index.build(vectors, metric="inner_product", calibration_queries=vectors[:30] + 1, path=path)
+    assert main(["info", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "calibration     measured on 512 items and 30 queries" in lines
+    for table in index.info["calibration"]["tables"]:
+        title = lines.index(f"share of the bounds kept, on {table['queries']} {table['source']}")
+        assert lines[title + 1].split() == ["recall", *map(str, RECALLS)]
+        for k, betas, line in zip([1, 10, 20, 50, 100], table["beta"], lines[title + 2 :], strict=False):
+            assert line.split() == ["k", str(k), *(f"{beta:.3f}" for beta in betas)]
+    Index.build(vectors, metric="manhattan", path=path)
+    assert main(["info", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "calibration     every search is exact: nothing to calibrate" in lines
+    assert not any(line.startswith("share") for line in lines)
 
 
 def test_info_as_json(file, capsys):
