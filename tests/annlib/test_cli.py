@@ -13,7 +13,6 @@ import pytest
 from annlib import Index
 from annlib.cli import main
 
-
 RECALLS = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999]
 
 
