@@ -99,7 +99,7 @@ def write(items: NDArray[np.float32], users: NDArray[np.float32], folder: Path, 
         f"  peak memory {peak:.2f} GB, {anonymous:.2f} GB of it anonymous at the end",
         flush=True,
     )
-    print(f"  recall of {_CHECKED_LISTS} lists: {check.measure(items, users, 'inner_product', k=_K):.4f}")
+    print(f"  recall of {_CHECKED_LISTS} lists: {check.measure(items, users, 'inner_product', k=_K).mean:.4f}")
 
 
 def main() -> None:
