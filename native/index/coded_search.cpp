@@ -2,6 +2,7 @@
 
 #include "index/coded.hpp"
 #include "index/coded_query.hpp"
+#include "index/filters.hpp"
 #include "index/query_set.hpp"
 #include "index/rounding.hpp"
 #include "index/seeding.hpp"
@@ -52,8 +53,10 @@ struct Seeded {
 // One thread's workspace: searches a tile of queries in all items.
 class TileSearch {
   public:
-    TileSearch(const Index& index, const SearchRequest& request, std::size_t tile, std::size_t k)
-        : index_(index), coded_(*index.codes()), request_(request), kernels_(kernels()), frame_(index.coded_frame()),
+    // `allowed`: null where all rows are.
+    TileSearch(const Index& index, const SearchRequest& request, const RowMask* allowed, std::size_t tile,
+               std::size_t k)
+        : index_(index), coded_(*index.codes()), request_(request), allowed_(allowed), kernels_(kernels()), frame_(index.coded_frame()),
           rotation_(index.dim()), coding_{.rotation = &rotation_,
                   .largest_code = kernels_.largest_query_code,
                   .error_share = error_share(request.beta, coded_.shape.dim())},
@@ -102,6 +105,7 @@ class TileSearch {
     const Index& index_;
     const CodeSections& coded_;
     const SearchRequest& request_;
+    const RowMask* allowed_;
     const KernelTable& kernels_;
     Frame frame_;
     Rotation rotation_;
@@ -116,6 +120,7 @@ class TileSearch {
     std::vector<CodedQuery> queries_;
     std::vector<Seeds> seeds_;
     std::vector<std::uint32_t> original_; // number of the query in the request
+    ExcludedRows excluded_;
     std::vector<float> scanned_;          // [query][dim], in the frame of the index
     std::vector<RefinedQuery> refined_;
     std::vector<TopK> top_;
@@ -142,10 +147,14 @@ class TileSearch {
 
 void TileSearch::load(std::span<const std::uint32_t> queries) {
     top_.clear();
+    excluded_.clear();
     filled_ = false;
     tile_.reset(queries.size());
     for (std::size_t q = 0; q < queries.size(); ++q) {
         original_[q] = queries[q];
+        if (request_.excluded) {
+            excluded_.add(request_.excluded->of(queries[q]));
+        }
         const float* query = request_.queries + queries[q] * dim_;
         const double norm = defined_norm(kernels_, query, dim_);
         CodedQuery& coded = queries_[q];
@@ -410,9 +419,9 @@ bool TileSearch::all_filled(const QuerySet& queries) const noexcept {
 }
 
 bool TileSearch::excluded(std::size_t query, std::uint32_t row) const noexcept {
-    const std::size_t i = original_[query];
-    return (!request_.own_rows.empty() && request_.own_rows[i] == row) ||
-           (request_.excluded && request_.excluded->contains(i, row));
+    return (allowed_ != nullptr && !allowed_->contains(row)) ||
+           (!request_.own_rows.empty() && request_.own_rows[original_[query]] == row) ||
+           (request_.excluded && excluded_.contains(query, row));
 }
 
 std::size_t tile_size(std::size_t queries, std::size_t dim, std::size_t k, std::size_t threads) {
@@ -463,12 +472,14 @@ SearchStats search_coded(const Index& index, const SearchRequest& request, Cance
     std::vector<std::uint32_t> order(queries);
     std::iota(order.begin(), order.end(), 0U);
     std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return seeds[a][0] < seeds[b][0]; });
+    const RowMask allowed = request.allowed ? RowMask(*request.allowed, index.count()) : RowMask();
     std::vector<std::unique_ptr<TileSearch>> workspaces(threads);
     parallel_for(tiles, threads, cancellation, [&](std::size_t task, std::size_t worker) {
         const std::size_t first = task * tile;
         const std::span<const std::uint32_t> members = std::span(order).subspan(first, std::min(tile, queries - first));
         if (!workspaces[worker]) {
-            workspaces[worker] = std::make_unique<TileSearch>(index, request, tile, k);
+            workspaces[worker] =
+                std::make_unique<TileSearch>(index, request, request.allowed ? &allowed : nullptr, tile, k);
         }
         TileSearch& search = *workspaces[worker];
         if (!search.run(members, seeds.data(), cancellation, worker == 0)) {

@@ -9,7 +9,7 @@
 
 namespace annlib {
 
-// Requires an index with codes, and no list of allowed rows. Results are to be padded beforehand.
+// Requires an index with codes. Results are to be padded beforehand.
 SearchStats search_coded(const Index& index, const SearchRequest& request, Cancellation& cancellation,
                          std::int64_t* rows, float* scores);
 

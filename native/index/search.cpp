@@ -25,6 +25,8 @@ constexpr std::size_t kSmallestRange = 4096;
 constexpr std::size_t kTasksPerThread = 4;
 // Long lists of long vectors: the intervals of codes overlap so much that most items would be looked at again.
 constexpr std::size_t kLargestCodedList = std::size_t{1} << 18;
+// Of lists of allowed rows, those that are at least this part of all (one in ...).
+constexpr std::size_t kCodedAllowedPart = 8;
 // Panels between two looks at the cancellation.
 constexpr std::size_t kPanelsPerLook = 32;
 
@@ -297,13 +299,14 @@ class PartialResults {
     std::vector<Candidate> candidates_;
 };
 
-} // namespace
-
-bool Exclusions::contains(std::size_t query, std::int64_t row) const noexcept {
-    const auto begin = rows.begin() + offsets[query];
-    const auto end = rows.begin() + offsets[query + 1];
-    return std::binary_search(begin, end, row);
+// Whether codes are the cheaper way. Where few rows are allowed, codes rule out little: what they let pass is not
+// allowed.
+bool codes_pay(const Index& index, const SearchRequest& request) noexcept {
+    return request.k * index.dim() <= kLargestCodedList &&
+           (!request.allowed || request.allowed->size() * kCodedAllowedPart >= index.count());
 }
+
+} // namespace
 
 SearchStats search(const Index& index, const SearchRequest& request, Cancellation& cancellation, std::int64_t* rows,
                    float* scores) {
@@ -315,7 +318,7 @@ SearchStats search(const Index& index, const SearchRequest& request, Cancellatio
     if (queries == 0 || items.count() == 0 || k == 0) {
         return {};
     }
-    if (index.codes() && !request.allowed && request.k * index.dim() <= kLargestCodedList) {
+    if (index.codes() && codes_pay(index, request)) {
         return search_coded(index, request, cancellation, rows, scores);
     }
     const Plan plan = Plan::make(queries, items.count(), index.dim(), k, request.threads);

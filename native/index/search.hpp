@@ -9,6 +9,7 @@
 #include "index/index.hpp"
 #include "parallel/parallel.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -21,7 +22,14 @@ struct Exclusions {
     std::span<const std::int64_t> offsets;
     std::span<const std::int64_t> rows;
 
-    bool contains(std::size_t query, std::int64_t row) const noexcept;
+    std::span<const std::int64_t> of(std::size_t query) const noexcept {
+        return rows.subspan(static_cast<std::size_t>(offsets[query]),
+                            static_cast<std::size_t>(offsets[query + 1] - offsets[query]));
+    }
+    bool contains(std::size_t query, std::int64_t row) const noexcept {
+        const std::span<const std::int64_t> listed = of(query);
+        return std::binary_search(listed.begin(), listed.end(), row);
+    }
 };
 
 struct SearchRequest {
