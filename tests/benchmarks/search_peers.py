@@ -33,6 +33,8 @@ from hardware import NoLimitError, multiply_add_limit
 from measure import QUIET, SHORT_SECONDS, Job, Work, answer, best_time, make_job, recall, timed, wait_for_quiet
 from peers import PEERS, Annlib, OutOfTimeError, Peer, Settings, UnavailableError, normalized
 
+from annlib import _native
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -59,7 +61,8 @@ class Row:
     others
         Share of the machine that other processes took meanwhile.
     scanned_share, multiply_adds_per_second, limit_share
-        Ours alone: of the items how many were scanned, 8-bit products a second, and of the hardware's limit.
+        Ours alone: of the items how many were scanned, 8-bit products a second, and of the hardware's limit, for the
+        instruction set in use.
     """
 
     data: str
@@ -378,7 +381,11 @@ def main() -> None:
             rows += measured
             print(f"\n{job}\n{table(measured)}\n{summary(measured)}", flush=True)
             if arguments.out is not None:
-                document = {"limit_multiply_adds_per_second": limit, "rows": [dataclasses.asdict(row) for row in rows]}
+                document = {
+                    "isa": _native.isa(),
+                    "limit_multiply_adds_per_second": limit,
+                    "rows": [dataclasses.asdict(row) for row in rows],
+                }
                 arguments.out.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
@@ -387,12 +394,14 @@ def _works(data: datasets.DataSet, wanted: Sequence[Work]) -> list[Work]:
 
 
 def _limit(num_threads: int) -> float | None:
+    """The hardware's limit of the instruction set in use."""
+    isa = _native.isa()
     try:
-        limit = multiply_add_limit(num_threads)
+        limit = multiply_add_limit(isa, num_threads)
     except NoLimitError as error:
         print(f"the hardware's limit is not measured: {error}", file=sys.stderr)
         return None
-    print(f"hardware limit: {limit / 1e9:.0f} G 8-bit multiply-adds a second on {num_threads} threads")
+    print(f"hardware limit of {isa}: {limit / 1e9:.0f} G 8-bit multiply-adds a second on {num_threads} threads")
     return limit
 
 
