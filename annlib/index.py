@@ -158,9 +158,10 @@ class Index:
             Neighbours for each query, at least 1.
         recall
             The share of the true neighbours to find, above 0. 1 finds all of them, with certainty; less is reached on
-            average over queries like those that the index was calibrated on, or exceeded, and which are found may
-            depend on the other queries of the call. Whatever is found has its true score. Above ``k`` of 100, above
-            .999, with ``allow``, and for metrics other than cosine, inner product and euclidean, every search is exact.
+            average, or exceeded, over queries like those that the index was calibrated on, as long as ``exclude`` does
+            not take away far more of a query's best than ``k``. Which are found may depend on the other queries of the
+            call; whatever is found has its true score. Above ``k`` of 100, above .999, with ``allow``, and for metrics
+            other than cosine, inner product and euclidean, every search is exact.
         exclude
             For each query, what not to return: a CSR matrix of shape ``(m, n)`` whose stored entries mark row numbers
             of the index, or ``m`` sequences of ids. Ids that are not in the index are ignored.

@@ -151,15 +151,15 @@ SearchTuple search_rows(const Index& index, const FloatArray& queries, std::size
                         const std::optional<IntArray>& allow, double recall, std::size_t num_threads) {
     check_matrix(queries, index.dim(), "queries");
     const auto query_count = static_cast<std::size_t>(queries.shape(0));
-    SearchRequest request{.queries = queries.data(),
-                          .query_count = query_count,
-                          .k = k,
-                          .own_rows = {},
-                          .excluded = {},
-                          .allowed = {},
-                          .threads = num_threads,
-                          .beta = beta_for(index.calibration(),
-                                           own_rows ? QuerySource::items : QuerySource::queries, recall, k)};
+    SearchRequest request{
+        .queries = queries.data(),
+        .query_count = query_count,
+        .k = k,
+        .own_rows = {},
+        .excluded = {},
+        .allowed = {},
+        .threads = num_threads,
+        .beta = beta_for(index.calibration(), own_rows ? QuerySource::items : QuerySource::queries, recall, k)};
     if (own_rows) {
         request.own_rows = integers(*own_rows, "own_rows");
         if (request.own_rows.size() != query_count) {
@@ -176,6 +176,7 @@ SearchTuple search_rows(const Index& index, const FloatArray& queries, std::size
     }
     if (allow) {
         request.allowed = integers(*allow, "allow");
+        request.beta = 1.0F; // it was calibrated among all items, which says nothing of these
         check_rows(*request.allowed, index.count(), "allow");
         if (std::adjacent_find(request.allowed->begin(), request.allowed->end(), std::greater_equal<>()) !=
             request.allowed->end()) {
@@ -205,8 +206,7 @@ py::list calibration(const Index& index) {
         for (const auto& row : table.beta) {
             betas.append(std::vector<float>(std::begin(row), std::end(row)));
         }
-        tables.append(
-            py::make_tuple(table.source == QuerySource::items ? "items" : "queries", table.queries, betas));
+        tables.append(py::make_tuple(table.source == QuerySource::items ? "items" : "queries", table.queries, betas));
     }
     return tables;
 }

@@ -114,8 +114,11 @@ def test_targets_are_met_without_queries_to_calibrate_on(metric):
 
 
 @cache
-def factors_of_gowalla(folder: Path) -> tuple[Vectors, Vectors]:
-    """Factors of places and of users: a truncated SVD of the busiest part of Gowalla, normalized by both degrees."""
+def factors_of_gowalla(folder: Path) -> tuple[Vectors, Vectors, list[NDArray[np.int64]]]:
+    """Factors of places and of users, and where these have been.
+
+    A truncated SVD of the busiest part of Gowalla, normalized by both degrees.
+    """
     sparse = pytest.importorskip("scipy.sparse")
     visits = sparse.load_npz(folder / "gowalla" / "train_csr.npz").tocsr()[:5000]
     visits = visits[:, np.argsort(-visits.getnnz(axis=0), kind="stable")[:4000]].tocsr()
@@ -124,17 +127,28 @@ def factors_of_gowalla(folder: Path) -> tuple[Vectors, Vectors]:
     basis = np.random.default_rng(6).normal(size=(matrix.shape[1], 40))
     for _ in range(3):
         basis, _ = np.linalg.qr(matrix.T @ (matrix @ basis))
-    return (basis * places[:, None] ** -0.5).astype(np.float32), (matrix @ basis).astype(np.float32)
+    seen = np.split(visits.indices, visits.indptr[1:-1])
+    return (basis * places[:, None] ** -0.5).astype(np.float32), (matrix @ basis).astype(np.float32), seen
 
 
 @pytest.mark.parametrize("metric", CODED)
 def test_targets_are_met_on_real_factors(metric, data_dir):
-    places, users = factors_of_gowalla(data_dir)
+    places, users, _ = factors_of_gowalla(data_dir)
     case = make_case(places, users[::2], users[1::20], metric)
     for recall in RECALLS:
         for k in KS:
             assert_recall(case.index.search_rows(case.queries, k, recall=recall)[0], case.of_queries[0], recall)
             assert_recall(case.index.search_ids(case.rows, k, recall=recall)[0], case.of_rows[0], recall)
+
+
+def test_targets_are_met_without_what_users_have_seen(data_dir):
+    places, users, seen = factors_of_gowalla(data_dir)
+    index = Index.build(places, metric="inner_product", calibration_queries=users[::2])
+    queries, exclude = users[1::20], seen[1::20]
+    truth, _ = exact.search(places, queries, max(KS), metric="inner_product", exclude=exclude)
+    for recall in RECALLS:
+        for k in KS:
+            assert_recall(index.search_rows(queries, k, recall=recall, exclude=exclude)[0], truth, recall)
 
 
 # What is calibrated on what ------------------------------------------------------------------------------------------
