@@ -155,7 +155,7 @@ class Needs {
         const CodeSections& sections = *index_.codes();
         const std::size_t block = places_.block_of_row[static_cast<std::size_t>(row)];
         const std::size_t cluster = places_.cluster_of_block[block];
-        if (std::find(seeds.begin(), seeds.end(), cluster) != seeds.end()) {
+        if (std::any_of(seeds.begin(), seeds.end(), [&](const Seed& seed) { return seed.cluster == cluster; })) {
             return; // found at any beta
         }
         const std::size_t group = places_.group_of_cluster[cluster];

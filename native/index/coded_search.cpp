@@ -25,6 +25,8 @@ constexpr std::size_t kTileQueryBytes = std::size_t{1} << 20;
 constexpr std::size_t kTileContenderBytes = std::size_t{8} << 20;
 // Blocks scanned between two looks at the thresholds.
 constexpr std::size_t kScanBlocks = 8;
+// Where a query begins, blocks are visited by their bounds with this beta: what is likely, not what is possible.
+constexpr float kBlockPromise = 0.25F;
 // Smaller jobs stay on the calling thread.
 constexpr std::size_t kParallelQueries = 4;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -70,7 +72,8 @@ class TileSearch {
           scanned_(tile * dim_), refined_(tile), contenders_(tile * TopK::capacity(k)), keys_(TopK::capacity(k)),
           ordered_(tile, dim_, coded_.shape, QuerySet::Holds::all), in_group_(tile, dim_, coded_.shape, QuerySet::Holds::all),
           in_cluster_(tile, dim_, coded_.shape, QuerySet::Holds::codes), wanted_(tile + kPanelWidth),
-          products_(tile + kPanelWidth), residuals_(tile + kPanelWidth), floors_((tile + kPanelWidth) * kScanBlocks),
+          products_(tile + kPanelWidth), residuals_(tile + kPanelWidth), bounds_(tile + kPanelWidth),
+          unused_(tile + kPanelWidth), floors_((tile + kPanelWidth) * kScanBlocks),
           hits_((tile + kPanelWidth) * kScanBlocks * kBlockItems), scratch_(dim_) {
         top_.reserve(tile);
     }
@@ -97,9 +100,11 @@ class TileSearch {
     void find_seeded(const CodeRange& clusters, const QuerySet& queries);
     void scan(std::size_t cluster, QuerySet& queries, const float* products, const float* residuals,
               std::span<const Seeded> closed);
+    void scan_by_promise(std::size_t cluster, QuerySet& queries);
+    void scan_blocks(std::size_t first_block, std::size_t blocks, QuerySet& queries, const float* products,
+                     const float* residuals, std::span<const Seeded> closed);
     void take(const CodeHit& hit, std::size_t first_block, QuerySet& queries) noexcept;
     float reach_of(std::size_t query) const noexcept;
-    bool all_filled(const QuerySet& queries) const noexcept;
     bool excluded(std::size_t query, std::uint32_t row) const noexcept;
 
     const Index& index_;
@@ -126,7 +131,6 @@ class TileSearch {
     std::vector<TopK> top_;
     std::vector<Contender> contenders_;
     std::vector<std::int32_t> keys_;
-    bool filled_ = false; // every query has k items
 
     // The same by difficulty; those that visit one group of clusters, and one cluster.
     QuerySet ordered_;
@@ -136,6 +140,9 @@ class TileSearch {
     std::vector<Seeded> seeded_;
     std::vector<float> products_;
     std::vector<float> residuals_;
+    std::vector<float> bounds_;
+    std::vector<float> unused_;
+    std::vector<std::pair<float, std::uint32_t>> block_order_;
     std::vector<std::int32_t> floors_;
     std::vector<CodeHit> hits_;
 
@@ -148,7 +155,6 @@ class TileSearch {
 void TileSearch::load(std::span<const std::uint32_t> queries) {
     top_.clear();
     excluded_.clear();
-    filled_ = false;
     tile_.reset(queries.size());
     for (std::size_t q = 0; q < queries.size(); ++q) {
         original_[q] = queries[q];
@@ -217,23 +223,21 @@ void TileSearch::order_by_difficulty() {
 void TileSearch::visit_seeds(std::size_t rank) {
     seeded_.clear();
     for (std::size_t q = 0; q < tile_.size(); ++q) {
-        if (tile_.reach[q] < kInfinity && seeds_[q][rank] != kNoCluster) {
-            seeded_.push_back({seeds_[q][rank], static_cast<std::uint32_t>(q)});
+        if (tile_.reach[q] < kInfinity && seeds_[q][rank].cluster != kNoCluster) {
+            seeded_.push_back({seeds_[q][rank].cluster, static_cast<std::uint32_t>(q)});
         }
     }
     std::sort(seeded_.begin(), seeded_.end());
-    std::fill(residuals_.begin(), residuals_.end(), 0.0F);
     for (std::size_t begin = 0; begin < seeded_.size();) {
         const std::uint32_t cluster = seeded_[begin].cluster;
         std::size_t count = 0;
         for (; begin + count < seeded_.size() && seeded_[begin + count].cluster == cluster; ++count) {
             wanted_[count] = seeded_[begin + count].query;
+            products_[count] = seeds_[wanted_[count]][rank].product;
         }
         in_cluster_.take(tile_, std::span(wanted_).first(count));
-        // Of their products nothing is said: no block is ruled out by its box.
-        std::fill_n(products_.begin(), count, std::numeric_limits<float>::quiet_NaN());
         std::fill_n(products_.begin() + static_cast<std::ptrdiff_t>(count), in_cluster_.padded() - count, 0.0F);
-        scan(cluster, in_cluster_, products_.data(), residuals_.data(), {});
+        scan_by_promise(cluster, in_cluster_);
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t q = wanted_[i];
             if (top_[q].tighten()) {
@@ -342,48 +346,75 @@ std::size_t TileSearch::find_wanted(const float* bounds, const QuerySet& queries
 void TileSearch::find_seeded(const CodeRange& clusters, const QuerySet& queries) {
     seeded_.clear();
     for (std::size_t i = 0; i < queries.size(); ++i) {
-        for (const std::uint32_t seed : seeds_[queries.root(i)]) {
-            if (seed - clusters.first < clusters.count) { // wraps around below the first, and for none
-                seeded_.push_back({seed - clusters.first, static_cast<std::uint32_t>(i)});
+        for (const Seed& seed : seeds_[queries.root(i)]) {
+            if (seed.cluster - clusters.first < clusters.count) { // wraps around below the first, and for none
+                seeded_.push_back({seed.cluster - clusters.first, static_cast<std::uint32_t>(i)});
             }
         }
     }
     std::sort(seeded_.begin(), seeded_.end());
 }
 
+// Scans a cluster for queries that begin there (products_ are theirs): block after block, those of most promise first,
+// with a look at the thresholds after each.
+void TileSearch::scan_by_promise(std::size_t cluster, QuerySet& queries) {
+    const std::size_t padded = queries.padded();
+    const CodeRange& range = coded_.clusters[cluster];
+    // Nobody's neighbours are left out where they begin, whatever the recall: beta is 1.
+    kernels_.bound_box(queries.terms(products_.data(), nullptr), coded_.cluster_boxes[cluster], 1.0F, quadratic_, padded,
+                       bounds_.data(), residuals_.data());
+    block_order_.clear();
+    for (std::uint32_t block = range.first; block < range.first + range.count; ++block) {
+        kernels_.bound_box(queries.terms(products_.data(), nullptr), coded_.blocks[block].box, kBlockPromise, quadratic_,
+                           padded, bounds_.data(), unused_.data());
+        float promise = 0.0F;
+        for (std::size_t i = 0; i < queries.size(); ++i) {
+            promise += bounds_[i];
+        }
+        block_order_.emplace_back(std::isnan(promise) ? 0.0F : promise, block);
+    }
+    std::stable_sort(block_order_.begin(), block_order_.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (const auto& [promise, block] : block_order_) {
+        scan_blocks(block, 1, queries, products_.data(), residuals_.data(), {});
+    }
+}
+
+// Scans a cluster for queries that come to it later; `closed`: those that have seen it.
 void TileSearch::scan(std::size_t cluster, QuerySet& queries, const float* products, const float* residuals,
                       std::span<const Seeded> closed) {
     const CodeRange& range = coded_.clusters[cluster];
+    for (std::size_t block = 0; block < range.count; block += kScanBlocks) {
+        scan_blocks(range.first + block, std::min<std::size_t>(kScanBlocks, range.count - block), queries, products,
+                    residuals, closed);
+    }
+}
+
+void TileSearch::scan_blocks(std::size_t first_block, std::size_t blocks, QuerySet& queries, const float* products,
+                             const float* residuals, std::span<const Seeded> closed) {
     const QueryTerms terms = queries.terms(products, residuals);
     const std::size_t padded = round_up_to(queries.size(), kCodeQueries);
-    filled_ = filled_ || all_filled(tile_);
-    // Until there are thresholds, a look at them after every block.
-    const std::size_t step = filled_ || all_filled(queries) ? kScanBlocks : 1;
-    for (std::size_t block = 0; block < range.count; block += step) {
-        const std::size_t blocks = std::min<std::size_t>(step, range.count - block);
-        for (std::size_t b = 0; b < blocks; ++b) {
-            std::int32_t* floors = floors_.data() + b * padded;
-            kernels_.code_floors(terms, coded_.blocks[range.first + block + b], quadratic_, padded, floors);
-            for (const Seeded& seeded : closed) {
-                floors[seeded.query] = kClosedFloor;
-            }
-            stats_.scanned +=
-                static_cast<std::size_t>(std::count_if(floors, floors + queries.size(), [](std::int32_t floor) {
-                    return floor != kClosedFloor;
-                })) *
-                kBlockItems;
+    for (std::size_t b = 0; b < blocks; ++b) {
+        std::int32_t* floors = floors_.data() + b * padded;
+        kernels_.code_floors(terms, coded_.blocks[first_block + b], quadratic_, padded, floors);
+        for (const Seeded& seeded : closed) {
+            floors[seeded.query] = kClosedFloor;
         }
-        const CodeScan code_scan{.panels = coded_.block_codes(range.first + block),
-                                 .blocks = blocks,
-                                 .queries = queries.codes.data(),
-                                 .floors = floors_.data(),
-                                 .groups = padded / kCodeQueries,
-                                 .shape = coded_.shape};
-        const std::size_t hits = kernels_.scan_codes(code_scan, hits_.data());
-        stats_.contenders += hits;
-        for (std::size_t i = 0; i < hits; ++i) {
-            take(hits_[i], range.first + block, queries);
-        }
+        stats_.scanned +=
+            static_cast<std::size_t>(std::count_if(floors, floors + queries.size(),
+                                                   [](std::int32_t floor) { return floor != kClosedFloor; })) *
+            kBlockItems;
+    }
+    const CodeScan code_scan{.panels = coded_.block_codes(first_block),
+                             .blocks = blocks,
+                             .queries = queries.codes.data(),
+                             .floors = floors_.data(),
+                             .groups = padded / kCodeQueries,
+                             .shape = coded_.shape};
+    const std::size_t hits = kernels_.scan_codes(code_scan, hits_.data());
+    stats_.contenders += hits;
+    for (std::size_t i = 0; i < hits; ++i) {
+        take(hits_[i], first_block, queries);
     }
 }
 
@@ -409,15 +440,6 @@ float TileSearch::reach_of(std::size_t query) const noexcept {
     return round_down(queries_[query].floor(top_[query].threshold()));
 }
 
-bool TileSearch::all_filled(const QuerySet& queries) const noexcept {
-    for (std::size_t i = 0; i < queries.size(); ++i) {
-        if (!top_[queries.root(i)].full()) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool TileSearch::excluded(std::size_t query, std::uint32_t row) const noexcept {
     return (allowed_ != nullptr && !allowed_->contains(row)) ||
            (!request_.own_rows.empty() && request_.own_rows[original_[query]] == row) ||
@@ -435,7 +457,8 @@ std::size_t tile_size(std::size_t queries, std::size_t dim, std::size_t k, std::
 
 std::vector<Seeds> find_seeds(const Index& index, const SearchRequest& request, std::size_t tile, std::size_t threads,
                               Cancellation& cancellation) {
-    std::vector<Seeds> seeds(request.query_count, Seeds{0, kNoCluster, kNoCluster});
+    const Seed anywhere{.cluster = 0, .product = std::numeric_limits<float>::quiet_NaN()};
+    std::vector<Seeds> seeds(request.query_count, Seeds{anywhere, Seed{}, Seed{}});
     if (index.codes()->clusters.size() == 1) {
         return seeds;
     }
@@ -471,7 +494,7 @@ SearchStats search_coded(const Index& index, const SearchRequest& request, Cance
     // Queries that begin in the same cluster go on to visit much the same ones: they share a tile.
     std::vector<std::uint32_t> order(queries);
     std::iota(order.begin(), order.end(), 0U);
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return seeds[a][0] < seeds[b][0]; });
+    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return seeds[a][0].cluster < seeds[b][0].cluster; });
     const RowMask allowed = request.allowed ? RowMask(*request.allowed, index.count()) : RowMask();
     std::vector<std::unique_ptr<TileSearch>> workspaces(threads);
     parallel_for(tiles, threads, cancellation, [&](std::size_t task, std::size_t worker) {

@@ -26,7 +26,7 @@ void Seeding::find(const float* queries, std::size_t count, Seeds* seeds) {
     best_directions(promises_, count, coded.groups.size());
     std::vector<std::uint32_t> group(count);
     for (std::size_t q = 0; q < count; ++q) {
-        group[q] = best_[q][0] == kNoCluster ? 0 : best_[q][0];
+        group[q] = best_[q][0].cluster == kNoCluster ? 0 : best_[q][0].cluster;
     }
     // Queries of the same group together: they share its directions.
     std::vector<std::uint32_t> order(count);
@@ -68,11 +68,11 @@ void Seeding::seed_in_group(const QuerySet& queries, std::size_t group) {
                       index_.metric() == Metric::euclidean);
     best_directions(promises_, queries.size(), range.count);
     for (std::size_t q = 0; q < queries.size(); ++q) {
-        if (best_[q][0] == kNoCluster) {
-            best_[q][0] = 0; // nothing is known of it: anywhere
+        if (best_[q][0].cluster == kNoCluster) { // nothing is known of it: anywhere
+            best_[q][0] = {.cluster = 0, .product = std::numeric_limits<float>::quiet_NaN()};
         }
-        for (std::uint32_t& seed : best_[q]) {
-            seed += seed == kNoCluster ? 0 : range.first;
+        for (Seed& seed : best_[q]) {
+            seed.cluster += seed.cluster == kNoCluster ? 0 : range.first;
         }
     }
 }
@@ -81,10 +81,11 @@ void Seeding::seed_in_group(const QuerySet& queries, std::size_t group) {
 void Seeding::best_directions(const BoxBounds& promises, std::size_t queries, std::size_t directions) {
     for (std::size_t q = 0; q < queries; ++q) {
         best_promises_[q].fill(-std::numeric_limits<float>::infinity());
-        best_[q].fill(kNoCluster);
+        best_[q].fill({});
     }
     for (std::size_t d = 0; d < directions; ++d) {
         const float* const promise = promises.bounds(d);
+        const float* const product = promises.products(d);
         for (std::size_t q = 0; q < queries; ++q) {
             if (promise[q] > best_promises_[q].back()) {
                 std::size_t rank = kSeeds - 1;
@@ -93,7 +94,7 @@ void Seeding::best_directions(const BoxBounds& promises, std::size_t queries, st
                     best_[q][rank] = best_[q][rank - 1];
                 }
                 best_promises_[q][rank] = promise[q];
-                best_[q][rank] = static_cast<std::uint32_t>(d);
+                best_[q][rank] = {.cluster = static_cast<std::uint32_t>(d), .product = product[q]};
             }
         }
     }

@@ -19,8 +19,14 @@ namespace annlib {
 inline constexpr std::size_t kSeeds = 3;
 inline constexpr std::uint32_t kNoCluster = 0xffffffff;
 
-// Clusters, the most promising first; kNoCluster where there are fewer.
-using Seeds = std::array<std::uint32_t, kSeeds>;
+// A cluster, and the query's product with its direction, which is where it lies.
+struct Seed {
+    std::uint32_t cluster = kNoCluster;
+    float product = 0.0F;
+};
+
+// The most promising first; kNoCluster where there are fewer.
+using Seeds = std::array<Seed, kSeeds>;
 
 // One thread's workspace.
 class Seeding {
