@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t kSampleQueries = 512;
 constexpr std::size_t kQueriesPerTask = 16;
+// To be above a recall with some certainty.
+constexpr double kStandardErrors = 2.5;
+// Queries that begin in the wrong place, or have what is there excluded, are to find the rest all the same.
+constexpr float kSmallestBeta = 0.25F;
+// Recalls are tried out at this of the calibrated k, for those up to the last.
+constexpr std::size_t kTrialIndex = 1;
+constexpr std::size_t kLastTried = 2;
 // Against the float32 roundings of the search's own bounds.
 constexpr double kSlack = 0x1p-12;
 
@@ -67,12 +74,49 @@ double needed_beta(bool quadratic, double product, double residual, const Box& b
     return wanted > 0.0 ? std::min(1.0, wanted / residual + kSlack) : 0.0; // 0 / 0 is 1
 }
 
+// The smallest betas that keep the neighbours of some queries, k of each.
+class Needed {
+  public:
+    Needed(std::span<const float> betas, std::size_t k) : betas_(betas), k_(k), sorted_(betas.begin(), betas.end()) {
+        std::sort(sorted_.begin(), sorted_.end());
+    }
+
+    // What keeps this share of the neighbours; 1 above all of them.
+    float quantile(double share) const {
+        const auto kept = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted_.size())));
+        return kept > sorted_.size() ? 1.0F : sorted_[std::max<std::size_t>(kept, 1) - 1];
+    }
+
+    // Of the mean share that a beta keeps.
+    double standard_error(float beta) const {
+        double sum = 0.0;
+        double square = 0.0;
+        for (std::size_t first = 0; first < betas_.size(); first += k_) {
+            std::uint32_t kept = 0;
+            for (const float needed : betas_.subspan(first, k_)) {
+                kept += needed <= beta ? 1 : 0;
+            }
+            const double share = kept / static_cast<double>(k_);
+            sum += share;
+            square += share * share;
+        }
+        const double queries = static_cast<double>(betas_.size()) / static_cast<double>(k_);
+        const double mean = sum / queries;
+        return std::sqrt(std::max(0.0, square / queries - mean * mean) / queries);
+    }
+
+  private:
+    std::span<const float> betas_;
+    std::size_t k_;
+    std::vector<float> sorted_;
+};
+
 // What a sample of queries needs: for each calibrated k, query and true neighbour, the smallest beta that keeps it.
 class Needs {
   public:
     Needs(const Index& index, std::span<const float> queries, std::span<const std::int64_t> own_rows,
           std::size_t threads, Cancellation& cancellation)
-        : index_(index), queries_(queries), count_(queries.size() / index.dim()), places_(index),
+        : index_(index), queries_(queries), own_rows_(own_rows), count_(queries.size() / index.dim()), places_(index),
           most_(std::min<std::size_t>(index.count(), kCalibratedK.back())), rows_(count_ * most_),
           scores_(count_ * most_) {
         for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
@@ -93,39 +137,75 @@ class Needs {
                      });
     }
 
-    // For a calibrated k, the beta that gave each recall, by more than its own standard error.
-    void find_betas(std::size_t k_index, std::span<float> betas) const {
-        const std::size_t k = kCalibratedK[k_index];
-        const std::vector<float>& needs = needs_[k_index];
-        std::vector<float> sorted = needs;
-        std::sort(sorted.begin(), sorted.end());
-        const auto quantile = [&](double share) {
-            const auto kept = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
-            return kept > sorted.size() ? 1.0F : sorted[std::max<std::size_t>(kept, 1) - 1];
-        };
-        for (std::size_t r = 0; r < betas.size(); ++r) {
-            const auto recall = static_cast<double>(kCalibratedRecalls[r]);
-            betas[r] = quantile(recall + standard_error(needs, k, quantile(recall)));
+    // For each calibrated k, the betas that give the calibrated recalls by more than some standard errors.
+    void find_betas(CalibrationTable& table, std::size_t threads, Cancellation& cancellation) const {
+        const Needed trial(needs_[kTrialIndex], kCalibratedK[kTrialIndex]);
+        const std::vector<Trial> trials = try_out(trial, threads, cancellation);
+        for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
+            const Needed needed(needs_[i], kCalibratedK[i]);
+            for (std::size_t r = 0; r < kCalibratedRecalls.size(); ++r) {
+                const auto recall = static_cast<double>(kCalibratedRecalls[r]);
+                const auto share = [&](double wanted) { return i <= kLastTried ? share_for(trials, wanted) : wanted; };
+                // Of what is missed, the error goes with the root.
+                const double error = needed.standard_error(needed.quantile(share(recall))) *
+                                     std::sqrt((1.0 - recall) / (1.0 - share(recall)));
+                table.beta[i][r] = std::max(kSmallestBeta, needed.quantile(share(recall + kStandardErrors * error)));
+            }
         }
     }
 
   private:
-    // Of the mean recall that a beta gives.
-    static double standard_error(std::span<const float> needs, std::size_t k, float beta) {
-        double sum = 0.0;
-        double square = 0.0;
-        for (std::size_t first = 0; first < needs.size(); first += k) {
-            std::uint32_t kept = 0;
-            for (const float need : needs.subspan(first, k)) {
-                kept += need <= beta ? 1 : 0;
+    // A search keeps more than what is needed at its end: its thresholds begin lower. How much more is tried out.
+    struct Trial {
+        double share;  // of the neighbours whose needed beta was allowed
+        double recall; // that this gave
+    };
+
+    std::vector<Trial> try_out(const Needed& needed, std::size_t threads, Cancellation& cancellation) const {
+        std::vector<Trial> trials{{.share = 0.0, .recall = 0.0}};
+        const std::size_t k = kCalibratedK[kTrialIndex];
+        for (const double share : {0.5, 0.7, 0.85, 0.93, 0.96, 0.98}) {
+            if (k > most_ || needed.quantile(share) == 0.0F) {
+                continue; // everything needed is where queries begin
             }
-            const double share = kept / static_cast<double>(k);
-            sum += share;
-            square += share * share;
+            std::vector<std::int64_t> rows(count_ * k);
+            std::vector<float> scores(count_ * k);
+            search(index_,
+                   {.queries = queries_.data(),
+                    .query_count = count_,
+                    .k = k,
+                    .own_rows = own_rows_,
+                    .excluded = {},
+                    .allowed = {},
+                    .threads = threads,
+                    .beta = needed.quantile(share)},
+                   cancellation, rows.data(), scores.data());
+            std::size_t found = 0;
+            for (std::size_t q = 0; q < count_; ++q) {
+                const std::span<const std::int64_t> truth = std::span(rows_).subspan(q * most_, k);
+                found += static_cast<std::size_t>(
+                    std::count_if(rows.begin() + static_cast<std::ptrdiff_t>(q * k),
+                                  rows.begin() + static_cast<std::ptrdiff_t>((q + 1) * k), [&](std::int64_t row) {
+                                      return std::find(truth.begin(), truth.end(), row) != truth.end();
+                                  }));
+            }
+            const double recall = static_cast<double>(found) / static_cast<double>(count_ * k);
+            trials.push_back({.share = share, .recall = std::max(recall, trials.back().recall)});
         }
-        const double queries = static_cast<double>(needs.size()) / static_cast<double>(k);
-        const double mean = sum / queries;
-        return std::sqrt(std::max(0.0, square / queries - mean * mean) / queries);
+        trials.push_back({.share = 1.0, .recall = 1.0});
+        return trials;
+    }
+
+    // The share that gave a recall, between two trials by a straight line; never more than the recall itself.
+    static double share_for(std::span<const Trial> trials, double recall) {
+        const auto above =
+            std::find_if(trials.begin(), trials.end(), [&](const Trial& trial) { return trial.recall >= recall; });
+        if (above == trials.end() || above == trials.begin()) {
+            return recall;
+        }
+        const Trial& below = *(above - 1);
+        const double part = (recall - below.recall) / (above->recall - below.recall);
+        return std::min(recall, below.share + part * (above->share - below.share));
     }
 
     void measure(std::size_t first, std::size_t end) {
@@ -206,6 +286,7 @@ class Needs {
 
     const Index& index_;
     std::span<const float> queries_;
+    std::span<const std::int64_t> own_rows_;
     std::size_t count_;
     Places places_;
     std::size_t most_;
@@ -238,9 +319,7 @@ CalibrationTable calibrate(const Index& index, QuerySource source, const float* 
     if (cancellation.requested(true)) {
         return table;
     }
-    for (std::size_t k = 0; k < kCalibratedK.size(); ++k) {
-        needs.find_betas(k, table.beta[k]);
-    }
+    needs.find_betas(table, threads, cancellation);
     return table;
 }
 
