@@ -21,6 +21,8 @@ namespace {
 // Queries of a tile: they share what is loaded of a cluster.
 constexpr std::size_t kLargestTile = 512;
 constexpr std::size_t kTileQueryBytes = std::size_t{1} << 20;
+// Tiles, at least, of a search at a recall below 1, where there are queries for them.
+constexpr std::size_t kGuessedTiles = 8;
 // Memory for the contenders of a tile.
 constexpr std::size_t kTileContenderBytes = std::size_t{8} << 20;
 // Blocks scanned between two looks at the thresholds.
@@ -446,12 +448,15 @@ bool TileSearch::excluded(std::size_t query, std::uint32_t row) const noexcept {
            (request_.excluded && excluded_.contains(query, row));
 }
 
-std::size_t tile_size(std::size_t queries, std::size_t dim, std::size_t k, std::size_t threads) {
+std::size_t tile_size(const SearchRequest& request, std::size_t dim, std::size_t k, std::size_t threads) {
+    const std::size_t queries = request.query_count;
+    // What a guess leaves out depends on the tile's other queries: it is not to depend on the threads.
+    const std::size_t least = request.beta < 1.0F ? kGuessedTiles : threads;
     const std::size_t contender_bytes = TopK::capacity(k) * sizeof(Contender);
     const std::size_t fitting = std::clamp<std::size_t>(
         std::min(kTileContenderBytes / contender_bytes, kTileQueryBytes / (dim * sizeof(float))), kCodeQueries,
         kLargestTile);
-    const std::size_t tiles = std::max(ceil_div(queries, fitting), std::min(threads, ceil_div(queries, kCodeQueries)));
+    const std::size_t tiles = std::max(ceil_div(queries, fitting), std::min(least, ceil_div(queries, kCodeQueries)));
     return ceil_div(queries, tiles);
 }
 
@@ -485,7 +490,7 @@ SearchStats search_coded(const Index& index, const SearchRequest& request, Cance
     const std::size_t queries = request.query_count;
     const std::size_t k = std::min(request.k, index.count());
     const std::size_t threads = queries < kParallelQueries ? 1 : resolve_threads(request.threads);
-    const std::size_t tile = tile_size(queries, index.dim(), k, threads);
+    const std::size_t tile = tile_size(request, index.dim(), k, threads);
     const std::size_t tiles = ceil_div(queries, tile);
     const std::vector<Seeds> seeds = find_seeds(index, request, tile, threads, cancellation);
     if (cancellation.requested(true)) {

@@ -162,7 +162,9 @@ def test_queries_and_items_have_tables_of_their_own():
     of_items, of_strangers = with_queries.info["calibration"]["tables"]
     assert (of_items["source"], of_strangers["source"]) == ("items", "queries")
     assert without.info["calibration"]["tables"] == [of_items]
-    assert (np.array(of_strangers["beta"]) > np.array(of_items["beta"])).mean() > 0.5
+    more, less = np.array(of_strangers["beta"]), np.array(of_items["beta"])
+    assert (more >= less).mean() > 0.5
+    assert (more > less)[:, -3:].mean() > 0.5  # at the highest recalls, above the least that is trusted
     for k in KS:
         assert_same(with_queries.search_ids(range(99), k, recall=0.9), without.search_ids(range(99), k, recall=0.9))
         assert_same(with_queries.neighbor_rows(k, 0.9), without.neighbor_rows(k, 0.9))
