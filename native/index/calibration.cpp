@@ -6,22 +6,22 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 
 namespace annlib {
 namespace {
 
 constexpr std::size_t kSampleQueries = 512;
-constexpr std::size_t kQueriesPerTask = 16;
+constexpr std::size_t kQueriesPerTask = 32;
 // To be above a recall with some certainty.
 constexpr double kStandardErrors = 2.5;
 // Queries that begin in the wrong place, or have what is there excluded, are to find the rest all the same.
 constexpr float kSmallestBeta = 0.25F;
+// Below 1, which would be no trial.
+constexpr float kLargestTrial = 0.999F;
 // Recalls are tried out at this of the calibrated k, for those up to the last.
 constexpr std::size_t kTrialIndex = 1;
 constexpr std::size_t kLastTried = 2;
-// Against the float32 roundings of the search's own bounds.
-constexpr double kSlack = 0x1p-12;
 
 // Where each row of an index was put.
 struct Places {
@@ -71,44 +71,59 @@ double needed_beta(bool quadratic, double product, double residual, const Box& b
         const double rest = reach - std::max(product * p_min, product * p_max);
         wanted = rest > 0.0 ? rest / o_max : 0.0;
     }
-    return wanted > 0.0 ? std::min(1.0, wanted / residual + kSlack) : 0.0; // 0 / 0 is 1
+    return wanted > 0.0 ? std::min(1.0, wanted / residual) : 0.0; // where the residual is 0, 1
 }
 
-// The smallest betas that keep the neighbours of some queries, k of each.
+// The smallest betas that keep the neighbours of some queries, k of each, in steps of 1 / kSteps.
 class Needed {
   public:
-    Needed(std::span<const float> betas, std::size_t k) : betas_(betas), k_(k), sorted_(betas.begin(), betas.end()) {
-        std::sort(sorted_.begin(), sorted_.end());
+    static constexpr std::size_t kSteps = 4096;
+
+    // Rounded up; no less than needed against the float32 roundings of the search's own bounds.
+    static std::uint16_t step_of(double beta) noexcept {
+        return static_cast<std::uint16_t>(
+            std::min(static_cast<double>(kSteps), std::ceil(beta * static_cast<double>(kSteps)) + 1.0));
     }
 
-    // What keeps this share of the neighbours; 1 above all of them.
-    float quantile(double share) const {
-        const auto kept = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted_.size())));
-        return kept > sorted_.size() ? 1.0F : sorted_[std::max<std::size_t>(kept, 1) - 1];
+    Needed(std::span<const std::uint16_t> steps, std::size_t k) : steps_(steps), k_(k) {
+        for (const std::uint16_t step : steps) {
+            ++up_to_[step];
+        }
+        std::partial_sum(up_to_.begin(), up_to_.end(), up_to_.begin());
     }
 
-    // Of the mean share that a beta keeps.
-    double standard_error(float beta) const {
+    // The step that keeps this share of the neighbours; the last above all of them.
+    std::size_t quantile(double share) const {
+        const double kept = std::ceil(share * static_cast<double>(steps_.size()));
+        const auto found = std::find_if(up_to_.begin(), up_to_.end(), [&](std::size_t count) {
+            return static_cast<double>(count) >= kept;
+        });
+        return std::min(kSteps, static_cast<std::size_t>(found - up_to_.begin()));
+    }
+    static float beta(std::size_t step) noexcept { return static_cast<float>(step) / static_cast<float>(kSteps); }
+
+    // Of the mean share that a step keeps.
+    double standard_error(std::size_t step) const {
         double sum = 0.0;
         double square = 0.0;
-        for (std::size_t first = 0; first < betas_.size(); first += k_) {
+        for (std::size_t first = 0; first < steps_.size(); first += k_) {
             std::uint32_t kept = 0;
-            for (const float needed : betas_.subspan(first, k_)) {
-                kept += needed <= beta ? 1 : 0;
+            for (const std::uint16_t needed : steps_.subspan(first, k_)) {
+                kept += needed <= step ? 1 : 0;
             }
             const double share = kept / static_cast<double>(k_);
             sum += share;
             square += share * share;
         }
-        const double queries = static_cast<double>(betas_.size()) / static_cast<double>(k_);
+        const double queries = static_cast<double>(steps_.size()) / static_cast<double>(k_);
         const double mean = sum / queries;
         return std::sqrt(std::max(0.0, square / queries - mean * mean) / queries);
     }
 
   private:
-    std::span<const float> betas_;
+    std::span<const std::uint16_t> steps_;
     std::size_t k_;
-    std::vector<float> sorted_;
+    std::array<std::size_t, kSteps + 1> up_to_{};
 };
 
 // What a sample of queries needs: for each calibrated k, query and true neighbour, the smallest beta that keeps it.
@@ -116,7 +131,7 @@ class Needs {
   public:
     Needs(const Index& index, std::span<const float> queries, std::span<const std::int64_t> own_rows,
           std::size_t threads, Cancellation& cancellation)
-        : index_(index), queries_(queries), own_rows_(own_rows), count_(queries.size() / index.dim()), places_(index),
+        : index_(index), quadratic_(index.metric() == Metric::euclidean), queries_(queries), own_rows_(own_rows), count_(queries.size() / index.dim()), places_(index),
           most_(std::min<std::size_t>(index.count(), kCalibratedK.back())), rows_(count_ * most_),
           scores_(count_ * most_) {
         for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
@@ -141,17 +156,17 @@ class Needs {
     void find_betas(CalibrationTable& table, std::size_t threads, Cancellation& cancellation) const {
         const Needed trial(needs_[kTrialIndex], kCalibratedK[kTrialIndex]);
         const std::vector<Trial> trials = try_out(trial, threads, cancellation);
-        for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
+        parallel_for(kCalibratedK.size(), threads, cancellation, [&](std::size_t i, std::size_t) {
             const Needed needed(needs_[i], kCalibratedK[i]);
+            const auto share = [&](double wanted) { return i <= kLastTried ? share_for(trials, wanted) : wanted; };
             for (std::size_t r = 0; r < kCalibratedRecalls.size(); ++r) {
                 const auto recall = static_cast<double>(kCalibratedRecalls[r]);
-                const auto share = [&](double wanted) { return i <= kLastTried ? share_for(trials, wanted) : wanted; };
                 // Of what is missed, the error goes with the root.
                 const double error = needed.standard_error(needed.quantile(share(recall))) *
                                      std::sqrt((1.0 - recall) / (1.0 - share(recall)));
-                table.beta[i][r] = std::max(kSmallestBeta, needed.quantile(share(recall + kStandardErrors * error)));
+                table.beta[i][r] = std::max(kSmallestBeta, Needed::beta(needed.quantile(share(recall + kStandardErrors * error))));
             }
-        }
+        });
     }
 
   private:
@@ -164,9 +179,9 @@ class Needs {
     std::vector<Trial> try_out(const Needed& needed, std::size_t threads, Cancellation& cancellation) const {
         std::vector<Trial> trials{{.share = 0.0, .recall = 0.0}};
         const std::size_t k = kCalibratedK[kTrialIndex];
-        for (const double share : {0.5, 0.7, 0.85, 0.93, 0.96, 0.98}) {
-            if (k > most_ || needed.quantile(share) == 0.0F) {
-                continue; // everything needed is where queries begin
+        for (const double share : {0.6, 0.85, 0.96}) {
+            if (k > most_) {
+                continue;
             }
             std::vector<std::int64_t> rows(count_ * k);
             std::vector<float> scores(count_ * k);
@@ -178,16 +193,15 @@ class Needs {
                     .excluded = {},
                     .allowed = {},
                     .threads = threads,
-                    .beta = needed.quantile(share)},
+                    .beta = std::min(Needed::beta(needed.quantile(share)), kLargestTrial)},
                    cancellation, rows.data(), scores.data());
             std::size_t found = 0;
             for (std::size_t q = 0; q < count_; ++q) {
                 const std::span<const std::int64_t> truth = std::span(rows_).subspan(q * most_, k);
-                found += static_cast<std::size_t>(
-                    std::count_if(rows.begin() + static_cast<std::ptrdiff_t>(q * k),
-                                  rows.begin() + static_cast<std::ptrdiff_t>((q + 1) * k), [&](std::int64_t row) {
-                                      return std::find(truth.begin(), truth.end(), row) != truth.end();
-                                  }));
+                found += static_cast<std::size_t>(std::count_if(
+                    rows.begin() + static_cast<std::ptrdiff_t>(q * k),
+                    rows.begin() + static_cast<std::ptrdiff_t>((q + 1) * k),
+                    [&](std::int64_t row) { return std::find(truth.begin(), truth.end(), row) != truth.end(); }));
             }
             const double recall = static_cast<double>(found) / static_cast<double>(count_ * k);
             trials.push_back({.share = share, .recall = std::max(recall, trials.back().recall)});
@@ -208,26 +222,49 @@ class Needs {
         return std::min(recall, below.share + part * (above->share - below.share));
     }
 
+    // The queries of one task about all directions.
+    struct About {
+        QuerySet queries;
+        BoxBounds groups;
+        std::vector<BoxBounds> clusters; // of each group
+        std::vector<CodedQuery> coded;
+        std::array<Seeds, kQueriesPerTask> seeds;
+    };
+
     void measure(std::size_t first, std::size_t end) {
+        const CodeSections& sections = *index_.codes();
         const std::size_t dim = index_.dim();
-        const Frame frame = index_.coded_frame();
-        Seeding seeding(index_, kQueriesPerTask);
-        std::array<Seeds, kQueriesPerTask> seeds{};
-        seeding.find(queries_.data() + first * dim, end - first, seeds.data());
-        std::vector<double> placed(dim);
-        std::vector<float> as_float(dim * kPanelWidth);
+        About about{.queries = QuerySet(kQueriesPerTask, dim, sections.shape, QuerySet::Holds::all),
+                    .groups = {},
+                    .clusters = std::vector<BoxBounds>(sections.groups.size()),
+                    .coded = std::vector<CodedQuery>(end - first),
+                    .seeds = {}};
+        Seeding(index_, kQueriesPerTask).find(queries_.data() + first * dim, end - first, about.seeds.data());
+        std::vector<double> scratch(dim);
+        about.queries.reset(end - first);
         for (std::size_t q = first; q < end; ++q) {
             const float* query = queries_.data() + q * dim;
-            CodedQuery coded;
-            coded.place(frame, query, defined_norm(kernels(), query, dim), as_float.data(), placed);
-            for (std::size_t j = 0; j < most_; ++j) {
-                measure_neighbor(q, j, coded, placed, seeds[q - first]);
+            CodedQuery& coded = about.coded[q - first];
+            coded.place(index_.coded_frame(), query, defined_norm(kernels(), query, dim),
+                        about.queries.place(q - first), scratch);
+            about.queries.norm[q - first] = static_cast<float>(coded.norm());
+            about.queries.product_error[q - first] = 0.0F;
+        }
+        about.groups.compute(about.queries, sections.group_directions.data(), sections.group_boxes, dim, 1.0F,
+                             quadratic_);
+        for (std::size_t g = 0; g < sections.groups.size(); ++g) {
+            const CodeRange& range = sections.groups[g];
+            about.clusters[g].compute(about.queries, sections.directions(g, dim),
+                                      sections.cluster_boxes.subspan(range.first, range.count), dim, 1.0F, quadratic_);
+        }
+        for (std::size_t q = first; q < end; ++q) {
+            for (std::size_t rank = 0; rank < most_; ++rank) {
+                measure_neighbor(q, rank, q - first, about);
             }
         }
     }
 
-    void measure_neighbor(std::size_t query, std::size_t rank, const CodedQuery& coded, std::span<const double> placed,
-                          const Seeds& seeds) {
+    void measure_neighbor(std::size_t query, std::size_t rank, std::size_t in_task, const About& about) {
         const std::int64_t row = rows_[query * most_ + rank];
         if (row < 0) {
             return; // fewer neighbours than k: there is nothing to miss
@@ -235,30 +272,28 @@ class Needs {
         const CodeSections& sections = *index_.codes();
         const std::size_t block = places_.block_of_row[static_cast<std::size_t>(row)];
         const std::size_t cluster = places_.cluster_of_block[block];
+        const Seeds& seeds = about.seeds[in_task];
         if (std::any_of(seeds.begin(), seeds.end(), [&](const Seed& seed) { return seed.cluster == cluster; })) {
             return; // found at any beta
         }
         const std::size_t group = places_.group_of_cluster[cluster];
         const std::size_t in_group = cluster - sections.groups[group].first;
-        const About cluster_place = about(placed, coded.norm(), sections.directions(group, index_.dim()), in_group);
-        const About group_place = about(placed, coded.norm(), sections.group_directions.data(), group);
-        const bool quadratic = index_.metric() == Metric::euclidean;
+        const double product = about.clusters[group].products(in_group)[in_task];
+        const double residual = about.clusters[group].residuals(in_group)[in_task];
         for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
             const std::size_t k = kCalibratedK[i];
             if (rank >= k) {
                 continue;
             }
             double need = 0.0;
-            if (const std::optional<double> reach = reach_of(query, k, coded)) {
-                const Box& cluster_box = sections.cluster_boxes[cluster];
-                need = std::max({needed_beta(quadratic, cluster_place.product, cluster_place.residual,
-                                             sections.blocks[block].box, *reach),
-                                 needed_beta(quadratic, cluster_place.product, cluster_place.residual, cluster_box,
-                                             *reach),
-                                 needed_beta(quadratic, group_place.product, group_place.residual,
-                                             sections.group_boxes[group], *reach)});
+            if (const std::optional<double> reach = reach_of(query, k, about.coded[in_task])) {
+                need = std::max(
+                    {needed_beta(quadratic_, product, residual, sections.blocks[block].box, *reach),
+                     needed_beta(quadratic_, product, residual, sections.cluster_boxes[cluster], *reach),
+                     needed_beta(quadratic_, about.groups.products(group)[in_task],
+                                 about.groups.residuals(group)[in_task], sections.group_boxes[group], *reach)});
             }
-            needs_[i][query * k + rank] = static_cast<float>(need);
+            needs_[i][query * k + rank] = Needed::step_of(need);
         }
     }
 
@@ -270,21 +305,8 @@ class Needs {
         return coded.floor(goodness_of_score(index_.metric(), scores_[query * most_ + k - 1]));
     }
 
-    struct About {
-        double product;
-        double residual;
-    };
-
-    About about(std::span<const double> placed, double norm, const float* directions, std::size_t direction) const {
-        const float* values = directions + direction / kGroupSize * placed.size() * kGroupSize + direction % kGroupSize;
-        double product = 0.0;
-        for (std::size_t i = 0; i < placed.size(); ++i) {
-            product += placed[i] * static_cast<double>(values[i * kGroupSize]);
-        }
-        return {.product = product, .residual = std::sqrt(std::max(0.0, norm * norm - product * product))};
-    }
-
     const Index& index_;
+    bool quadratic_;
     std::span<const float> queries_;
     std::span<const std::int64_t> own_rows_;
     std::size_t count_;
@@ -292,7 +314,7 @@ class Needs {
     std::size_t most_;
     std::vector<std::int64_t> rows_;
     std::vector<float> scores_;
-    std::array<std::vector<float>, kCalibratedK.size()> needs_; // [query][rank]
+    std::array<std::vector<std::uint16_t>, kCalibratedK.size()> needs_; // [query][rank], in steps
 };
 
 // Some of `count`, evenly spread.

@@ -84,7 +84,8 @@ inline Interval CodedQuery::interval(std::int32_t dot, const BlockTerms& block, 
     const double unit = scale_ * block_scale;
     const double value = (static_cast<double>(dot) - static_cast<double>(offset_)) * unit;
     const double error = unit * static_cast<double>(error_) * static_cast<double>(block.norm) +
-                         norm_ * error_share_ * block_scale * static_cast<double>(block.error) + (norm_ + 1.0) * kDefinitionError;
+                         norm_ * error_share_ * block_scale * static_cast<double>(block.error) +
+                         (norm_ + 1.0) * kDefinitionError;
     double low = (value - error) * score_unit_;
     double high = (value + error) * score_unit_;
     if (metric_ == Metric::euclidean) {

@@ -61,8 +61,8 @@ struct Box {
 //
 // Floors: with q = sq Q + eq and x = sx X + ex (Q, X the codes, e the quantization errors), it gives
 //     q.x <= sq sx Q.X + |eq| |sx X| + |q| |ex|,
-// so an item whose q.x reaches `reach` has Q.X >= (reach - |eq| |sx X| - |q| |ex|) / (sq sx). (Fractions of |eq| and |q|
-// guess: rotated, the errors of d dimensions seldom add up to more than a few 1/sqrt(d) of that.)
+// so an item whose q.x reaches `reach` has Q.X >= (reach - |eq| |sx X| - |q| |ex|) / (sq sx). (Fractions of |eq| and
+// |q| guess: rotated, the errors of d dimensions seldom add up to more than a few 1/sqrt(d) of that.)
 struct QueryTerms {
     const float* reach;         // what q.x has to reach, rounded down
     const float* product;       // P, as computed; NaN: nothing is known

@@ -1,5 +1,5 @@
-// How vectors become codes, compiled once for each instruction set: float64, in one fixed order, so that the bytes of an
-// index are the same on all of them. Included by bodies.inl.
+// How vectors become codes, compiled once for each instruction set: float64, in one fixed order, so that the bytes of
+// an index are the same on all of them. Included by bodies.inl.
 
 typedef double Lanes8 __attribute__((vector_size(64)));
 typedef long long Mask8 __attribute__((vector_size(64)));
@@ -28,12 +28,17 @@ ANNLIB_INLINE double sum8(Lanes8 v) {
     return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 }
 
-// Calls body(values at i, place i, how many) for eight values at a time, the last padded with zeros.
-#define ANNLIB_FOR_EIGHTS(dim, body)                                                                                   \
-    for (std::size_t i = 0; i < (dim); i += 8) {                                                                       \
-        const std::size_t count = (dim) - i < 8 ? (dim) - i : 8;                                                       \
-        body;                                                                                                          \
+// Calls body(i, count) for every eight places from i on, the last with a count of what is left.
+template <class Body>
+ANNLIB_INLINE void for_eights(std::size_t dim, const Body& body) {
+    std::size_t i = 0;
+    for (; i + 8 <= dim; i += 8) {
+        body(i, std::size_t{8});
     }
+    if (i < dim) {
+        body(i, dim - i);
+    }
+}
 
 template <class Value>
 ANNLIB_INLINE Lanes8 load_up_to8(const Value* values, std::size_t count) {
@@ -42,23 +47,25 @@ ANNLIB_INLINE Lanes8 load_up_to8(const Value* values, std::size_t count) {
 
 void place_about(const double* x, const float* direction, std::size_t dim, double* p, double* o_square) noexcept {
     Lanes8 product = {};
-    ANNLIB_FOR_EIGHTS(dim, product += load_up_to8(x + i, count) * load_up_to8(direction + i, count))
+    for_eights(dim, [&](std::size_t i, std::size_t count) __attribute__((always_inline)) {
+        product += load_up_to8(x + i, count) * load_up_to8(direction + i, count);
+    });
     *p = sum8(product);
     Lanes8 square = {};
-    ANNLIB_FOR_EIGHTS(dim, {
+    for_eights(dim, [&](std::size_t i, std::size_t count) __attribute__((always_inline)) {
         const Lanes8 rest = load_up_to8(x + i, count) - *p * load_up_to8(direction + i, count);
         square += rest * rest;
-    })
+    });
     *o_square = sum8(square);
 }
 
 double largest_magnitude(const double* x, std::size_t dim) noexcept {
     Lanes8 largest = {};
-    ANNLIB_FOR_EIGHTS(dim, {
+    for_eights(dim, [&](std::size_t i, std::size_t count) __attribute__((always_inline)) {
         const Lanes8 value = load_up_to8(x + i, count);
         const Lanes8 magnitude = value < 0.0 ? -value : value;
         largest = magnitude > largest ? magnitude : largest;
-    })
+    });
     double result = 0.0;
     for (int lane = 0; lane < 8; ++lane) {
         result = largest[lane] > result ? largest[lane] : result;
@@ -72,7 +79,7 @@ CodeSums make_code(const double* x, double scale, double inverse_scale, std::siz
     Lanes8 square = {};
     Lanes8 code_square = {};
     Lanes8 error_square = {};
-    ANNLIB_FOR_EIGHTS(dim, {
+    for_eights(dim, [&](std::size_t i, std::size_t count) __attribute__((always_inline)) {
         const Lanes8 value = load_up_to8(x + i, count);
         const Lanes8 code = (value * inverse_scale + to_nearest) - to_nearest;
         const Lanes8 error = value - code * scale;
@@ -82,11 +89,9 @@ CodeSums make_code(const double* x, double scale, double inverse_scale, std::siz
         error_square += error * error;
         const Bytes8 bytes = __builtin_convertvector(__builtin_convertvector(code, Ints8), Bytes8);
         __builtin_memcpy(codes + i, &bytes, count);
-    })
-    return {.sum = sum8(sum),
-            .square = sum8(square),
-            .code_square = sum8(code_square),
-            .error_square = sum8(error_square)};
+    });
+    return {
+        .sum = sum8(sum), .square = sum8(square), .code_square = sum8(code_square), .error_square = sum8(error_square)};
 }
 
 // The fast Walsh-Hadamard transform, in place, after a change of signs.

@@ -1,4 +1,4 @@
-// AMX: the code scan on 16 x 16 x 64 tiles (2,048 multiply-adds a cycle); everything else is AVX-512's.
+// AMX: the code scan on 16 x 16 x 64 tiles (1,024 multiply-adds a cycle); everything else is AVX-512's.
 //
 // A tile holds 16 queries or 16 items, 64 dimensions of each; four products of two by two tiles share their loads.
 #include "kernels/table.hpp"
@@ -84,8 +84,8 @@ inline __attribute__((always_inline)) bool any_passes(const std::int32_t (*sums)
     __mmask16 passed = 0;
 #pragma GCC unroll 16
     for (std::size_t q = 0; q < kCodeQueries; ++q) {
-        const __m512i larger = _mm512_max_epi32(_mm512_load_si512(sums[0] + q * kCodeLanes),
-                                                _mm512_load_si512(sums[1] + q * kCodeLanes));
+        const __m512i larger =
+            _mm512_max_epi32(_mm512_load_si512(sums[0] + q * kCodeLanes), _mm512_load_si512(sums[1] + q * kCodeLanes));
         passed |= _mm512_cmpge_epi32_mask(larger, _mm512_set1_epi32(floors[q]));
     }
     return passed != 0;
