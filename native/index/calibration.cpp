@@ -95,9 +95,8 @@ class Needed {
     // The step that keeps this share of the neighbours; the last above all of them.
     std::size_t quantile(double share) const {
         const double kept = std::ceil(share * static_cast<double>(steps_.size()));
-        const auto found = std::find_if(up_to_.begin(), up_to_.end(), [&](std::size_t count) {
-            return static_cast<double>(count) >= kept;
-        });
+        const auto found = std::find_if(up_to_.begin(), up_to_.end(),
+                                        [&](std::size_t count) { return static_cast<double>(count) >= kept; });
         return std::min(kSteps, static_cast<std::size_t>(found - up_to_.begin()));
     }
     static float beta(std::size_t step) noexcept { return static_cast<float>(step) / static_cast<float>(kSteps); }
@@ -131,7 +130,8 @@ class Needs {
   public:
     Needs(const Index& index, std::span<const float> queries, std::span<const std::int64_t> own_rows,
           std::size_t threads, Cancellation& cancellation)
-        : index_(index), quadratic_(index.metric() == Metric::euclidean), queries_(queries), own_rows_(own_rows), count_(queries.size() / index.dim()), places_(index),
+        : index_(index), quadratic_(index.metric() == Metric::euclidean), queries_(queries), own_rows_(own_rows),
+          count_(queries.size() / index.dim()), places_(index),
           most_(std::min<std::size_t>(index.count(), kCalibratedK.back())), rows_(count_ * most_),
           scores_(count_ * most_) {
         for (std::size_t i = 0; i < kCalibratedK.size(); ++i) {
@@ -164,7 +164,8 @@ class Needs {
                 // Of what is missed, the error goes with the root.
                 const double error = needed.standard_error(needed.quantile(share(recall))) *
                                      std::sqrt((1.0 - recall) / (1.0 - share(recall)));
-                table.beta[i][r] = std::max(kSmallestBeta, Needed::beta(needed.quantile(share(recall + kStandardErrors * error))));
+                table.beta[i][r] =
+                    std::max(kSmallestBeta, Needed::beta(needed.quantile(share(recall + kStandardErrors * error))));
             }
         });
     }
@@ -179,7 +180,7 @@ class Needs {
     std::vector<Trial> try_out(const Needed& needed, std::size_t threads, Cancellation& cancellation) const {
         std::vector<Trial> trials{{.share = 0.0, .recall = 0.0}};
         const std::size_t k = kCalibratedK[kTrialIndex];
-        for (const double share : {0.6, 0.85, 0.96}) {
+        for (const double share : {0.6, 0.85, 0.96, 0.985}) {
             if (k > most_) {
                 continue;
             }

@@ -61,7 +61,7 @@ void QuerySet::close_padding() noexcept {
 }
 
 void BoxBounds::compute(const QuerySet& queries, const float* directions, std::span<const Box> boxes, std::size_t dim,
-             float beta, bool quadratic) {
+                        float beta, bool quadratic) {
     const KernelTable& kernel = kernels();
     const std::size_t groups = (boxes.size() + kGroupSize - 1) / kGroupSize;
     stride_ = queries.padded();
