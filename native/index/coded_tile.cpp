@@ -324,11 +324,14 @@ void CodedTile::take(const CodeHit& hit, std::size_t first_block, QuerySet& quer
         return; // padding, or a damaged file
     }
     const std::size_t q = queries.root(hit.query);
+    if (excluded(q, row)) { // first: what a query has seen scores high
+        return;
+    }
     const double item_norm = quadratic_ ? index_.norms()[row] : 0.0;
     const Interval interval =
         queries_[q].interval(hit.dot, coded_.blocks[first_block + hit.item / kBlockItems], item_norm);
     TopK& top = top_[q];
-    if (!top.wants(interval.high) || excluded(q, row)) {
+    if (!top.wants(interval.high)) {
         return;
     }
     if (top.add({.low = interval.low, .high = interval.high, .row = row})) {

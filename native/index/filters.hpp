@@ -53,8 +53,7 @@ class ExcludedRows {
             return false;
         }
         const std::uint64_t bit = hash(row) >> list.shift;
-        return (words_[list.first_word + bit / 64] >> (bit % 64) & 1) != 0 &&
-               std::binary_search(list.rows.begin(), list.rows.end(), row);
+        return (words_[list.first_word + bit / 64] >> (bit % 64) & 1) != 0 && is_listed(list.rows, row);
     }
 
   private:
@@ -65,6 +64,19 @@ class ExcludedRows {
         std::size_t first_word;
         int shift;
     };
+
+    // Short lists are compared whole: no branch to guess.
+    static bool is_listed(std::span<const std::int64_t> rows, std::int64_t row) noexcept {
+        constexpr std::size_t short_list = 64;
+        if (rows.size() > short_list) {
+            return std::binary_search(rows.begin(), rows.end(), row);
+        }
+        bool found = false;
+        for (const std::int64_t listed : rows) {
+            found |= listed == row;
+        }
+        return found;
+    }
 
     // Multiplicative (Knuth, The Art of Computer Programming 3, 6.4): its highest bits are the best.
     static std::uint64_t hash(std::int64_t row) noexcept {
