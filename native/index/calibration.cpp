@@ -1,6 +1,5 @@
 #include "index/calibration.hpp"
 
-#include "index/coded_query.hpp"
 #include "index/search.hpp"
 #include "index/seeding.hpp"
 
@@ -242,15 +241,7 @@ class Needs {
                     .seeds = {}};
         Seeding(index_, kQueriesPerTask).find(queries_.data() + first * dim, end - first, about.seeds.data());
         std::vector<double> scratch(dim);
-        about.queries.reset(end - first);
-        for (std::size_t q = first; q < end; ++q) {
-            const float* query = queries_.data() + q * dim;
-            CodedQuery& coded = about.coded[q - first];
-            coded.place(index_.coded_frame(), query, defined_norm(kernels(), query, dim),
-                        about.queries.place(q - first), scratch);
-            about.queries.norm[q - first] = static_cast<float>(coded.norm());
-            about.queries.product_error[q - first] = 0.0F;
-        }
+        place_queries(index_, queries_.data() + first * dim, about.coded, about.queries, scratch);
         about.groups.compute(about.queries, sections.group_directions.data(), sections.group_boxes, dim, 1.0F,
                              quadratic_);
         for (std::size_t g = 0; g < sections.groups.size(); ++g) {

@@ -1,22 +1,33 @@
 #include "index/seeding.hpp"
 
-#include "index/coded_query.hpp"
-
 #include <algorithm>
 #include <limits>
 #include <numeric>
 
 namespace annlib {
 
+void place_queries(const Index& index, const float* queries, std::span<CodedQuery> coded, QuerySet& set,
+                   std::span<double> scratch) {
+    const std::size_t dim = index.dim();
+    const Frame frame = index.coded_frame();
+    set.reset(coded.size());
+    for (std::size_t q = 0; q < coded.size(); ++q) {
+        const float* query = queries + q * dim;
+        coded[q].place(frame, query, defined_norm(kernels(), query, dim), set.place(q), scratch);
+        set.norm[q] = static_cast<float>(coded[q].norm());
+        set.product_error[q] = 0.0F;
+    }
+}
+
 Seeding::Seeding(const Index& index, std::size_t most)
-    : index_(index), all_(most, index.dim(), index.codes()->shape, QuerySet::Holds::all),
+    : index_(index), all_(most, index.dim(), index.codes()->shape, QuerySet::Holds::all), coded_(most),
       in_group_(most, index.dim(), index.codes()->shape, QuerySet::Holds::all), best_(most), best_promises_(most),
       scratch_(index.dim()) {}
 
 void Seeding::find(const float* queries, std::size_t count, Seeds* seeds) {
     const CodeSections& coded = *index_.codes();
     const bool quadratic = index_.metric() == Metric::euclidean;
-    load(queries, count);
+    place_queries(index_, queries, std::span(coded_).first(count), all_, scratch_);
     if (coded.groups.size() == 1) {
         seed_in_group(all_, 0);
         std::copy_n(best_.begin(), count, seeds);
@@ -43,20 +54,6 @@ void Seeding::find(const float* queries, std::size_t count, Seeds* seeds) {
             seeds[order[i]] = best_[i - begin];
         }
         begin = end;
-    }
-}
-
-// Only what promises are made of: the place.
-void Seeding::load(const float* queries, std::size_t count) {
-    const std::size_t dim = index_.dim();
-    const Frame frame = index_.coded_frame();
-    all_.reset(count);
-    for (std::size_t q = 0; q < count; ++q) {
-        const float* query = queries + q * dim;
-        CodedQuery coded;
-        coded.place(frame, query, defined_norm(kernels(), query, dim), all_.place(q), scratch_);
-        all_.norm[q] = static_cast<float>(coded.norm());
-        all_.product_error[q] = 0.0F;
     }
 }
 

@@ -6,6 +6,7 @@
 // items).
 #pragma once
 
+#include "index/coded_query.hpp"
 #include "index/query_set.hpp"
 #include "index/search.hpp"
 
@@ -28,6 +29,10 @@ struct Seed {
 // The most promising first; kNoCluster where there are fewer.
 using Seeds = std::array<Seed, kSeeds>;
 
+// Places queries ([coded.size()][dim]) in the frame of an index, which is all that bounds are made of.
+void place_queries(const Index& index, const float* queries, std::span<CodedQuery> coded, QuerySet& set,
+                   std::span<double> scratch);
+
 // One thread's workspace.
 class Seeding {
   public:
@@ -38,12 +43,12 @@ class Seeding {
     void find(const float* queries, std::size_t count, Seeds* seeds);
 
   private:
-    void load(const float* queries, std::size_t count);
     void best_directions(const BoxBounds& promises, std::size_t queries, std::size_t directions);
     void seed_in_group(const QuerySet& queries, std::size_t group);
 
     const Index& index_;
     QuerySet all_;
+    std::vector<CodedQuery> coded_;
     QuerySet in_group_;
     BoxBounds promises_;
     std::vector<Seeds> best_;
