@@ -361,6 +361,14 @@ class Index:
         rows = self._find_rows(wanted)
         return self._known(wanted, rows)
 
+    def find_rows(self, ids: ArrayLike) -> NDArray[np.int64]:
+        """Return the row numbers of ids, shape ``(m,)``, -1 for those that are not in the index."""
+        return self._find_rows(self._convert_ids("ids", ids))
+
+    def ids_of(self, rows: ArrayLike) -> NDArray[Any]:
+        """Return the ids of row numbers, shape ``(m,)``, as :attr:`ids` has them, without reading the others."""
+        return self._ids_of(_checks.as_rows("rows", rows, len(self)))
+
     def row(self, id: int | str) -> int:  # noqa: A002 (the word for it)
         """Return the row number of one id."""
         return int(self.rows([id])[0])
