@@ -70,8 +70,9 @@ class Index:
             One string for each vector, for display; need not be unique.
         calibration_queries
             Real numbers, shape ``(c, d)``: queries like those to come. A recall below 1 is calibrated on up to 512 of
-            them, evenly spread, for :meth:`search`; without them, and for :meth:`search_ids` and :meth:`neighbors`, on
-            as many of the items. Give them where queries are not like items, as users are not.
+            them (2,048 where the index is large), evenly spread, for :meth:`search`; without them, and for
+            :meth:`search_ids` and :meth:`neighbors`, on as many of the items. Give them where queries are not like
+            items, as users are not.
         path
             Where to write the index; it is then opened from there. Without it, the index is in memory.
         seed

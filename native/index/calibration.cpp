@@ -10,7 +10,10 @@
 namespace annlib {
 namespace {
 
-constexpr std::size_t kSampleQueries = 512;
+// Queries of a sample, and as many more as a larger index pays for: a closer estimate leaves less to caution.
+constexpr std::size_t kSmallestSample = 512;
+constexpr std::size_t kLargestSample = 2048;
+constexpr std::size_t kItemsPerSampleQuery = 256;
 constexpr std::size_t kQueriesPerTask = 32;
 // To be above a recall with some certainty.
 constexpr double kStandardErrors = 2.5;
@@ -309,9 +312,13 @@ class Needs {
     std::array<std::vector<std::uint16_t>, kCalibratedK.size()> needs_; // [query][rank], in steps
 };
 
-// Some of `count`, evenly spread.
-std::vector<std::int64_t> spread(std::size_t count) {
-    std::vector<std::int64_t> chosen(std::min(count, kSampleQueries));
+std::size_t sample_size(const Index& index) {
+    return std::clamp(index.count() / kItemsPerSampleQuery, kSmallestSample, kLargestSample);
+}
+
+// So many of `count`, evenly spread.
+std::vector<std::int64_t> spread(std::size_t count, std::size_t wanted) {
+    std::vector<std::int64_t> chosen(std::min(count, wanted));
     for (std::size_t i = 0; i < chosen.size(); ++i) {
         chosen[i] = static_cast<std::int64_t>(i * count / chosen.size());
     }
@@ -340,13 +347,14 @@ CalibrationTable calibrate(const Index& index, QuerySource source, const float* 
 } // namespace
 
 CalibrationTable calibrate_on_items(const Index& index, std::size_t threads, Cancellation& cancellation) {
-    return calibrate(index, QuerySource::items, index.vectors().data(), spread(index.count()), threads, cancellation);
+    return calibrate(index, QuerySource::items, index.vectors().data(), spread(index.count(), sample_size(index)),
+                     threads, cancellation);
 }
 
 CalibrationTable calibrate_on_queries(const Index& index, std::span<const float> queries, std::size_t threads,
                                       Cancellation& cancellation) {
-    return calibrate(index, QuerySource::queries, queries.data(), spread(queries.size() / index.dim()), threads,
-                     cancellation);
+    return calibrate(index, QuerySource::queries, queries.data(),
+                     spread(queries.size() / index.dim(), sample_size(index)), threads, cancellation);
 }
 
 float beta_for(std::span<const CalibrationTable> tables, QuerySource source, double recall, std::size_t k) noexcept {

@@ -33,7 +33,7 @@ struct CalibrationTable {
     float beta[kCalibratedK.size()][kCalibratedRecalls.size()];
 };
 
-// Measures an index that has codes, on at most 512 evenly spread rows of its own or of `queries` ([count][dim]). The
+// Measures an index that has codes, on 512 to 2,048 evenly spread rows of its own or of `queries` ([count][dim]). The
 // same on any number of threads. Of no use once cancelled.
 CalibrationTable calibrate_on_items(const Index& index, std::size_t threads, Cancellation& cancellation);
 CalibrationTable calibrate_on_queries(const Index& index, std::span<const float> queries, std::size_t threads,
