@@ -39,9 +39,13 @@ def write_index(
     expected_bytes = 0 if count is None else count * (6 * dim + 64) + _HEADROOM
     writer = _native.Writer(None if path is None else os.fsencode(path), metric, dim, expected_bytes)
     try:
-        _set_ids(writer, ids, count)
-        _set_names(writer, names, count)
-        _append(writer, blocks)
+        if count is not None:  # an array: ids that do not fit it are told before anything is written
+            _set_ids(writer, ids, count)
+            _set_names(writer, names, count)
+        written = _append(writer, blocks)
+        if count is None:  # a stream: ids and names may have been gathered while it was read
+            _set_ids(writer, ids, written)
+            _set_names(writer, names, written)
         if calibration is not None:
             writer.set_calibration_queries(calibration)
         return writer.finish(b"{}", num_threads=num_threads)
@@ -49,7 +53,7 @@ def write_index(
         writer.abandon()
 
 
-def _set_ids(writer: _native.Writer, ids: ArrayLike | None, count: int | None) -> None:
+def _set_ids(writer: _native.Writer, ids: ArrayLike | None, count: int) -> None:
     if ids is None:
         return
     converted = _checks.as_ids("ids", ids)
@@ -60,7 +64,7 @@ def _set_ids(writer: _native.Writer, ids: ArrayLike | None, count: int | None) -
         writer.set_integer_ids(converted)
 
 
-def _set_names(writer: _native.Writer, names: Sequence[str] | None, count: int | None) -> None:
+def _set_names(writer: _native.Writer, names: Sequence[str] | None, count: int) -> None:
     if names is None:
         return
     if isinstance(names, (str, bytes)):
@@ -70,16 +74,17 @@ def _set_names(writer: _native.Writer, names: Sequence[str] | None, count: int |
     writer.set_names(*_checks.join_strings("names", converted))
 
 
-def _check_length(argument: str, length: int, count: int | None) -> None:
-    """Where the number of vectors is known, tell of a mismatch before they are written."""
-    if count is not None and length != count:
+def _check_length(argument: str, length: int, count: int) -> None:
+    if length != count:
         raise ValueError(f"{argument}: expected one for each of the {count} vectors, got {length}")
 
 
-def _append(writer: _native.Writer, blocks: Iterable[NDArray[np.generic]]) -> None:
+def _append(writer: _native.Writer, blocks: Iterable[NDArray[np.generic]]) -> int:
+    """Write all vectors; return how many they are."""
     first_row = 0
     for block in blocks:
         finite = writer.append(_checks.as_float32(block))
         if finite < len(block):
             raise _checks.refuse_row("vectors", block, finite, first_row)
         first_row += len(block)
+    return first_row

@@ -60,7 +60,8 @@ class Index:
         ----------
         vectors
             Real numbers, shape ``(n, d)``, ``d`` from 1 to 65535; converted to float32. With ``path``, also an
-            iterable of such blocks, which are written as they come. NaN and infinity are refused.
+            iterable of such blocks, which are written as they come; ``ids`` and ``names`` are then read after the last
+            block, so that lists may be filled while the blocks are made. NaN and infinity are refused.
         metric
             ``"cosine"`` and ``"inner_product"``: higher scores are closer. ``"euclidean"``, ``"manhattan"`` and
             ``"hamming"``: lower scores are closer.
