@@ -1,0 +1,1 @@
+"""annlib in the place of other libraries: each module translates their interface, and holds no search code."""
