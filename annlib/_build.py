@@ -26,6 +26,7 @@ def write_index(
     names: Sequence[str] | None,
     calibration_queries: ArrayLike | None,
     path: str | None,
+    metadata: bytes,
     num_threads: int,
 ) -> _native.Index:
     """Write an index as :meth:`annlib.Index.build` describes, and return it open."""
@@ -48,7 +49,7 @@ def write_index(
             _set_names(writer, names, written)
         if calibration is not None:
             writer.set_calibration_queries(calibration)
-        return writer.finish(b"{}", num_threads=num_threads)
+        return writer.finish(metadata, num_threads=num_threads)
     finally:
         writer.abandon()
 

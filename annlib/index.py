@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
@@ -51,6 +52,7 @@ class Index:
         names: Sequence[str] | None = None,
         calibration_queries: ArrayLike | None = None,
         path: str | os.PathLike[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         seed: int = 0,
         num_threads: int = 0,
     ) -> Self:
@@ -76,6 +78,8 @@ class Index:
             items, as users are not.
         path
             Where to write the index; it is then opened from there. Without it, the index is in memory.
+        metadata
+            What to keep with the index, as JSON can: :attr:`metadata` returns it. Up to 1 MiB.
         seed
             For random choices of the build. This version makes none.
         num_threads
@@ -97,6 +101,7 @@ class Index:
             names=names,
             calibration_queries=calibration_queries,
             path=target,
+            metadata=_written_metadata({} if metadata is None else metadata),
             num_threads=_checks.check_integer("num_threads", num_threads, 0),
         )
         return cls(native, target)
@@ -339,6 +344,11 @@ class Index:
         return self._path
 
     @property
+    def metadata(self) -> dict[str, Any]:
+        """What was given as ``metadata`` when the index was built: a copy."""
+        return copy.deepcopy(self._metadata)
+
+    @property
     def vectors(self) -> NDArray[np.float32]:
         """The vectors, float32 ``(n, d)``: a read-only view."""
         return self._native.vectors
@@ -472,6 +482,18 @@ class Index:
             return np.flatnonzero(mask).astype(np.int64)
         wanted = self._convert_ids("allow", allow)
         return np.unique(self._known(wanted, self._find_rows(wanted)))
+
+
+def _written_metadata(metadata: Mapping[str, Any]) -> bytes:
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata: expected a mapping, got {type(metadata).__name__}")
+    try:
+        raw = json.dumps(dict(metadata), allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"metadata: expected what JSON can hold: {error}") from None
+    if len(raw) > _LARGEST_METADATA:
+        raise ValueError(f"metadata: expected at most {_LARGEST_METADATA} bytes as JSON, got {len(raw)}")
+    return raw
 
 
 def _read_metadata(native: _native.Index, path: str | None) -> dict[str, Any]:

@@ -253,3 +253,27 @@ def test_streamed_blocks_that_are_refused_leave_nothing(tmp_path):
     with pytest.raises(ValueError, match="ids: expected one for each of the 10 vectors, got 3"):
         Index.build(iter([np.ones((10, 3))]), metric="cosine", ids=[1, 2, 3], path=path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_metadata_is_kept_in_the_file(tmp_path):
+    metadata = {"trees": 10, "nested": {"names": ["a", "ü"]}}
+    Index.build(np.eye(3), metric="cosine", metadata=metadata, path=tmp_path / "a.ann")
+    index = Index.open(tmp_path / "a.ann")
+    assert index.metadata == metadata
+    index.metadata["nested"]["names"].clear()
+    assert index.metadata == metadata
+    assert Index.build(np.eye(3), metric="cosine").metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error", "message"),
+    [
+        (["a"], TypeError, "metadata: expected a mapping, got list"),
+        ({"a": object()}, TypeError, "metadata: expected what JSON can hold"),
+        ({"a": float("nan")}, ValueError, "metadata: expected what JSON can hold"),
+        ({"a": "x" * (1 << 20)}, ValueError, "metadata: expected at most 1048576 bytes as JSON, got 1048585"),
+    ],
+)
+def test_metadata_that_is_refused(metadata, error, message):
+    with pytest.raises(error, match=message):
+        Index.build(np.eye(3), metric="cosine", metadata=metadata)
