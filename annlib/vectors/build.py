@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from annlib.index import Index
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -29,6 +29,7 @@ def build_index(
     names: Sequence[str] | None = None,
     duplicates: Literal["error", "first"] = "error",
     calibration_queries: ArrayLike | None = None,
+    metadata: Mapping[str, Any] | None = None,
     num_threads: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Index:
@@ -42,7 +43,7 @@ def build_index(
         Where to write the index.
     ids
         Ids to use instead of the source's.
-    metric, names, calibration_queries, num_threads
+    metric, names, calibration_queries, metadata, num_threads
         As of :meth:`annlib.Index.build`.
     duplicates
         Where the source has an id twice: ``"error"``, or ``"first"`` to leave out all but its first vector.
@@ -71,6 +72,7 @@ def build_index(
             names=names,
             calibration_queries=calibration_queries,
             path=path,
+            metadata=metadata,
             num_threads=num_threads,
         )
     except ValueError:
