@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,14 +11,14 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from pipeline.data.files import FileStamp, InputFile, partition_types, require_files
-from pipeline.data.source import Batch, Source, require_columns, require_distinct, typed_columns
-from pipeline.errors import ConfigError, DataError, MissingInputError
+from pipeline.data.source import Batch, Source, reading, require_columns, require_distinct, typed_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.data.conditions import Condition
 
+_FORMAT = "Parquet"
 _BATCH_ROWS = 1 << 20
 #: Batches decoded ahead of the one in use; what bounds the memory of a scan, with the size of the row groups.
 _READAHEAD = 2
@@ -48,14 +47,14 @@ class ParquetSource(Source):
     def schema(self) -> pa.Schema:
         """Columns of the first file, and its partitions."""
         require_files(self._files, self.path)
-        with _reading(self._files[0]):
+        with reading(self._files[0].path, _FORMAT):
             return self._with_partitions(self._files[0], self._fragment(self._files[0]).physical_schema)
 
     def estimated_rows(self) -> int:
         """Exactly how many rows there are, from the files' metadata."""
         total = 0
         for file in self._files:
-            with _reading(file):
+            with reading(file.path, _FORMAT):
                 total += pq.read_metadata(file.path).num_rows
         return total
 
@@ -65,7 +64,7 @@ class ParquetSource(Source):
         self.rows_seen = 0
         needed = [*columns, *(condition.columns if condition else ())]
         for file in self._files:
-            with _reading(file):
+            with reading(file.path, _FORMAT):
                 fragment = self._fragment(file)
                 schema = self._with_partitions(file, fragment.physical_schema)
                 require_columns(needed, schema.names, str(file.path))
@@ -102,16 +101,3 @@ class ParquetSource(Source):
             value = None if text is None else pa.scalar(text).cast(self._partition_types[name])
             expression &= pc.field(name).is_null() if value is None else pc.field(name) == value
         return file_format.make_fragment(str(file.path), filesystem, partition_expression=expression)
-
-
-@contextmanager
-def _reading(file: InputFile) -> Iterator[None]:
-    """Say of which file Arrow's errors are."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise MissingInputError(f"{file.path}: gone while it was read") from None
-    except pa.ArrowNotImplementedError as error:
-        raise ConfigError(f"{file.path}: the filter does not fit the columns: {error}") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{file.path}: cannot be read as Parquet: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -10,10 +11,11 @@ import pyarrow.compute as pc
 from rapidfuzz import process
 
 from pipeline.data.conditions import Column, Condition
-from pipeline.errors import DataError, MissingInputError
+from pipeline.errors import ConfigError, DataError, MissingInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from pipeline.data.files import FileStamp
 
@@ -92,6 +94,19 @@ class Source(ABC):
         DataError
             If a file is not what its format says.
         """
+
+
+@contextmanager
+def reading(file: Path, file_format: str) -> Iterator[None]:
+    """Say of which file Arrow's errors are, and what it was read as."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise MissingInputError(f"{file}: gone while it was read") from None
+    except pa.ArrowNotImplementedError as error:
+        raise ConfigError(f"{file}: the filter does not fit the columns: {error}") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{file}: cannot be read as {file_format}: {error}") from None
 
 
 def typed_columns(schema: pa.Schema) -> dict[str, Column]:

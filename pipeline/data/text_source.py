@@ -10,7 +10,6 @@ An empty field is null (in CSV ``""`` is an empty string); nothing else is, not 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,12 +18,12 @@ import pyarrow.csv
 
 from pipeline.data.conditions import Column, Condition
 from pipeline.data.files import COMPRESSIONS, FileStamp, InputFile, partition_types, require_files
-from pipeline.data.source import Batch, Source, require_columns, require_distinct
-from pipeline.errors import ConfigError, DataError, MissingInputError
+from pipeline.data.source import Batch, Source, reading, require_columns, require_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_FORMAT = "delimited text in UTF-8"
 _BLOCK_BYTES = 16 << 20
 #: What types are guessed from, and lengths of lines.
 _GUESS_BYTES = 1 << 20
@@ -55,14 +54,14 @@ class TextSource(Source):
     def schema(self) -> pa.Schema:
         """Columns of the first file with the types its beginning suggests, and its partitions."""
         require_files(self._files, self.path)
-        with _reading(self._files[0]):
+        with reading(self._files[0].path, _FORMAT):
             return self._guess(self._files[0])
 
     def estimated_rows(self) -> int:
         """Bytes over the mean length of a line in the first megabyte."""
         total = 0
         for file in self._files:
-            with _reading(file):
+            with reading(file.path, _FORMAT):
                 total += _estimate_rows(file)
         return total
 
@@ -73,7 +72,7 @@ class TextSource(Source):
         wanted = list(dict.fromkeys(columns))
         needed = list(dict.fromkeys([*wanted, *(condition.columns if condition else ())]))
         for file in self._files:
-            with _reading(file):
+            with reading(file.path, _FORMAT):
                 guess = self._guess(file)
                 require_columns(needed, guess.names, str(file.path))
                 require_distinct(needed, guess.names, str(file.path))
@@ -147,16 +146,3 @@ def _estimate_rows(file: InputFile) -> int:
 
 def _is_compressed(file: InputFile) -> bool:
     return file.path.suffix.lower() in COMPRESSIONS
-
-
-@contextmanager
-def _reading(file: InputFile) -> Iterator[None]:
-    """Say of which file Arrow's errors are."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise MissingInputError(f"{file.path}: gone while it was read") from None
-    except pa.ArrowNotImplementedError as error:
-        raise ConfigError(f"{file.path}: the filter does not fit the columns: {error}") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{file.path}: cannot be read as delimited text in UTF-8: {error}") from None
