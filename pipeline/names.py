@@ -78,7 +78,8 @@ def _ambiguous(vocabulary: Vocabulary, entity: str, query: str, rows: list[int])
 
 
 def _unknown(vocabulary: Vocabulary, entity: str, query: int | str) -> UnknownNameError:
-    names = vocabulary.display_names().to_pylist()
+    # What is much shorter than the query is a part of it by chance: letters and syllables are parts of every word.
+    names = [name for name in vocabulary.display_names().to_pylist() if 3 * len(name) >= 2 * len(str(query))]
     closest = process.extract(
         str(query), names, scorer=fuzz.WRatio, processor=fold, limit=_SUGGESTIONS, score_cutoff=_MIN_LIKENESS
     )

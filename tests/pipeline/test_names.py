@@ -64,6 +64,12 @@ def test_string_ids_without_names():
         find_row(users, "user", 1)
 
 
+def test_a_part_of_what_was_typed_is_not_close_to_it():
+    words = Vocabulary(pa.array(sorted(["g", "in", "ing", "king", "queen"])))
+    with pytest.raises(UnknownNameError, match=r"Closest: 'king'\."):
+        find_row(words, "word", "kingg")
+
+
 def test_folding():
     assert fold("  Ｓigur   RÓS ") == "sigur ros"
     assert fold("Straße") == "strasse"
