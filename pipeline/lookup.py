@@ -16,6 +16,7 @@ import numpy as np
 import annlib
 from pipeline.config import USER
 from pipeline.data.encode import Encoded
+from pipeline.data.imported import ImportedVectors
 from pipeline.errors import ConfigError, StoreError
 from pipeline.names import find_row
 from pipeline.store import Store, read_json
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
+
+    from pipeline.data.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ class Run:
         return sorted(self.content["vectors"])
 
     @property
-    def _item_entity(self) -> str:
-        return str(self.content["item_entity"])
+    def has_interactions(self) -> bool:
+        """Whether some entity types come from interactions; else all have their vectors from files."""
+        return "encoded" in self.content
 
     @property
     def tables(self) -> dict[str, Path]:
@@ -103,13 +107,38 @@ class Run:
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
-        """The quality measured on the hold-out, beside the baselines'."""
-        return read_json(self._store.path(self.content["evaluation"]))
+        """The quality measured on the hold-out, beside the baselines'.
+
+        Raises
+        ------
+        ConfigError
+            If the run has no interactions.
+        """
+        return read_json(self._path_of("evaluation"))
 
     @cached_property
     def encoded(self) -> Encoded:
-        """The interactions and vocabularies the run was made from."""
-        return Encoded.open(self._store.path(self.content["encoded"]))
+        """The interactions, and the vocabularies of the entity types that come from them.
+
+        Raises
+        ------
+        ConfigError
+            If the run has no interactions.
+        """
+        return Encoded.open(self._path_of("encoded"))
+
+    @cached_property
+    def imported(self) -> dict[str, ImportedVectors]:
+        """The entity types whose vectors come from a file."""
+        paths = self.content.get("imported", {})
+        return {entity: ImportedVectors.open(self._store.path(path)) for entity, path in paths.items()}
+
+    def vocabulary(self, entity: str) -> Vocabulary:
+        """Ids and names of an entity type."""
+        self._check_entity(entity)
+        if entity in self.imported:
+            return self.imported[entity].vocabulary(entity)
+        return self.encoded.vocabulary(entity)
 
     def similar(self, entity: str, query: int | str, k: int = 10) -> list[Neighbor]:
         """The entities of the same type nearest to one of them, by the cosine of their vectors.
@@ -128,9 +157,8 @@ class Run:
         UnknownNameError
             If the query matches nothing, or several; the message says what is close, or which.
         """
-        self._check_entity(entity)
+        vocabulary = self.vocabulary(entity)
         index = self.index(entity, "cosine")
-        vocabulary = self.encoded.vocabulary(entity)
         own_id = vocabulary.id(find_row(vocabulary, entity, query))
         rows, scores = index.search_rows(index.vector(own_id)[None, :], k, exclude=[[own_id]])
         return self._neighbors(entity, rows[0], scores[0])
@@ -155,11 +183,16 @@ class Run:
         ------
         UnknownNameError
             If no user, or several, match.
+        ConfigError
+            If the run has no interactions, or the entity type does not come from them.
         """
-        entity = entity or self._item_entity
+        users = self.encoded.vocabulary(USER)
+        entity = entity or self.encoded.item_entity
         self._check_entity(entity)
+        if entity in self.imported:
+            raise ConfigError(f"{entity} cannot be recommended: its vectors come from a file, not from interactions")
         index = self.index(entity, "inner_product")
-        row = find_row(self.encoded.vocabulary(USER), USER, user)
+        row = find_row(users, USER, user)
         exclude = self._seen(row, entity) if exclude_seen else None
         rows, scores = index.search_rows(self._user_vectors[row][None, :], k, exclude=exclude)
         return self._neighbors(entity, rows[0], scores[0])
@@ -190,10 +223,10 @@ class Run:
     def _seen(self, user_row: int, entity: str) -> csr_matrix:
         """What a user has interacted with, as one row of a CSR matrix."""
         items = self.encoded.user_items[[user_row]]
-        return items if entity == self._item_entity else items @ self.encoded.attribute(entity)
+        return items if entity == self.encoded.item_entity else items @ self.encoded.attribute(entity)
 
     def _neighbors(self, entity: str, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Neighbor]:
-        vocabulary = self.encoded.vocabulary(entity)
+        vocabulary = self.vocabulary(entity)
         return [
             Neighbor(vocabulary.id(row), vocabulary.name(row), float(score), rank)
             for rank, (row, score) in enumerate(zip(rows.tolist(), scores, strict=True), start=1)
@@ -203,3 +236,8 @@ class Run:
     def _check_entity(self, entity: str) -> None:
         if entity not in self.content["vectors"]:
             raise ConfigError(f"unknown entity type {entity!r}: expected one of {', '.join(self.entities)}")
+
+    def _path_of(self, key: str) -> Path:
+        if key not in self.content:
+            raise ConfigError("the run has no interactions: every entity type has its vectors from a file")
+        return self._store.path(self.content[key])

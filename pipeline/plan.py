@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import USER
 from pipeline.data.sources import open_source
+from pipeline.data.vector_files import VectorFiles
 from pipeline.errors import MissingInputError
 from pipeline.reporting import step_name
 from pipeline.steps import InputTask, PipelineTask, StepTask
@@ -18,18 +19,23 @@ from pipeline.tasks import (
     Evaluate,
     FitFactors,
     FoldInEntity,
+    ImportVectors,
     PublishRun,
     SplitInteractions,
     WriteTable,
 )
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from collections.abc import Mapping
+
+    from pipeline.config import TableSettings
 
 #: What a process takes before it has read anything: the interpreter and the libraries.
 _BASE_BYTES = 250 << 20
 #: Rows looked at for the number of users and items of interactions that are not encoded yet.
 _SAMPLE_ROWS = 500_000
+#: Of an id of an entity type with vectors from a file: its text, its place, and the hash table that finds it.
+_ID_BYTES = 200
 _FLOAT = 4
 
 
@@ -56,13 +62,33 @@ class PlannedStep:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """How many vectors an entity type has, and their dimensions."""
+
+    count: int
+    dim: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors."""
+        return _FLOAT * self.count * self.dim
+
+
+@dataclass(frozen=True)
 class Sizes:
-    """What memory depends on; estimates err upwards where the interactions are not encoded yet."""
+    """What memory depends on; estimates err upwards where the inputs are not read yet.
+
+    Attributes
+    ----------
+    rows, pairs
+        Events of the interactions, and distinct pairs of a user and an item among them; 0 where there are none.
+    vectors
+        The shapes of the vectors of each entity type.
+    """
 
     rows: int
-    users: int
-    items: int
     pairs: int
+    vectors: Mapping[str, Shape]
 
 
 def plan(run: PublishRun) -> list[PlannedStep]:
@@ -75,7 +101,7 @@ def plan(run: PublishRun) -> list[PlannedStep]:
     """
     steps = _steps_in_order(run)
     check_inputs(run)
-    sizes = estimate_sizes(run.other(EncodeInteractions))
+    sizes = estimate_sizes(run)
     return [
         PlannedStep(step_name(step), step.complete(), step.output().path, estimate_memory(step, sizes))
         for step in steps
@@ -100,12 +126,27 @@ def check_inputs(run: PublishRun) -> None:
         )
 
 
-def estimate_sizes(encode: EncodeInteractions) -> Sizes:
-    """Count rows, users and items, or estimate them from a sample where they are not encoded yet."""
+def estimate_sizes(run: PublishRun) -> Sizes:
+    """Count what there is, or estimate it from the beginnings of the inputs where they are not read yet."""
+    settings = run.settings
+    rows = pairs = 0
+    vectors = {}
+    if settings.has_interactions:
+        space, factors = settings.interaction_space, settings.factorize.settings.factors
+        rows, users, items, pairs = _count_interactions(run.other(EncodeInteractions))
+        # An attribute has fewer values than there are items, as a rule.
+        vectors = {entity: Shape(users if entity == USER else items, factors) for entity in space.entities}
+    for entity in settings.file_entities:
+        vectors[entity] = _shape_of_file(run.other(ImportVectors, entity=entity))
+    return Sizes(rows, pairs, vectors)
+
+
+def _count_interactions(encode: EncodeInteractions) -> tuple[int, int, int, int]:
+    """Rows, users, items, and pairs of a user and an item."""
     if encode.complete():
         stats = encode.open().stats
-        return Sizes(stats["rows_used"], stats["users"], stats["items"], stats["nnz"])
-    settings = encode.settings.interactions
+        return stats["rows_used"], stats["users"], stats["items"], stats["nnz"]
+    settings = encode.settings.interaction_space.interactions
     source = open_source(settings, date=encode.date)
     rows = source.estimated_rows()
     sampled, distinct = 0, (set[object](), set[object]())
@@ -117,43 +158,58 @@ def estimate_sizes(encode: EncodeInteractions) -> Sizes:
             break
     # Distinct ids grow no faster than rows do, so this is an upper limit.
     users, items = (min(rows, round(len(values) * max(rows / max(sampled, 1), 1.0))) for values in distinct)
-    return Sizes(rows, users, items, rows)
+    return rows, users, items, rows
+
+
+def _shape_of_file(task: ImportVectors) -> Shape:
+    if task.complete():
+        stats = task.open().stats[task.entity]
+        return Shape(stats["vectors"], stats["dimensions"])
+    return Shape(*VectorFiles(task.entity_settings().vectors, date=task.date).shape())
 
 
 def estimate_memory(step: StepTask, sizes: Sizes) -> int:
     """Estimate of a step's peak resident memory, in bytes, from the sizes of what it holds."""
     settings = step.settings
-    factors = settings.factorize.settings.factors
-    n_vectors = {USER: sizes.users, settings.item_entity: sizes.items}
-    matrix = 8 * sizes.pairs + 8 * sizes.users
-    if isinstance(step, EncodeInteractions):
-        # Rows, weight and time of every event, and the copies that numbering and sorting take: measured.
-        own = 80 * sizes.rows + 64 * (sizes.users + sizes.items)
-    elif isinstance(step, SplitInteractions):
-        own = 24 * sizes.rows + 2 * matrix
-    elif isinstance(step, FitFactors):
-        # The matrix, its confidences and its transpose; both sides' vectors and the solver's copy of them.
-        own = 3 * matrix + 2 * _FLOAT * factors * (sizes.users + sizes.items)
-    elif isinstance(step, FoldInEntity):
-        own = 3 * matrix + _FLOAT * factors * (sizes.users + sizes.items)
+    if isinstance(step, ImportVectors):
+        # Ids and what numbers them; vectors are mapped, and at most all of them resident.
+        shape = sizes.vectors[step.entity]
+        own = _ID_BYTES * shape.count + shape.nbytes
     elif isinstance(step, BuildIndex):
-        own = _FLOAT * factors * n_vectors.get(step.entity, sizes.items)
+        own = sizes.vectors[step.entity].nbytes
     elif isinstance(step, WriteTable):
-        own = _table_memory(settings, step.table, n_vectors, sizes, factors)
-    elif isinstance(step, Evaluate):
-        own = 2 * matrix + 2 * _FLOAT * factors * sizes.items + _FLOAT * factors * sizes.users
+        own = _table_memory(settings.table(step.table), sizes)
+    elif settings.has_interactions:
+        own = _factorization_memory(step, settings.interaction_space.item_entity, sizes)
     else:
         own = 0
     return _BASE_BYTES + own
 
 
-def _table_memory(settings: Config, name: str, n_vectors: dict[str, int], sizes: Sizes, factors: int) -> int:
-    table = settings.table(name)
-    index = _FLOAT * factors * n_vectors.get(table.target, sizes.items)
-    lists = BATCH_LISTS * (_FLOAT * factors + 64 * table.k)
+def _factorization_memory(step: StepTask, item_entity: str, sizes: Sizes) -> int:
+    users, items = sizes.vectors[USER], sizes.vectors[item_entity]
+    matrix = 8 * sizes.pairs + 8 * users.count
+    if isinstance(step, EncodeInteractions):
+        # Rows, weight and time of every event, and the copies that numbering and sorting take: measured.
+        return 80 * sizes.rows + 64 * (users.count + items.count)
+    if isinstance(step, SplitInteractions):
+        return 24 * sizes.rows + 2 * matrix
+    if isinstance(step, FitFactors):
+        # The matrix, its confidences and its transpose; both sides' vectors and the solver's copy of them.
+        return 3 * matrix + 2 * (users.nbytes + items.nbytes)
+    if isinstance(step, FoldInEntity):
+        return 3 * matrix + users.nbytes + items.nbytes
+    if isinstance(step, Evaluate):
+        return 2 * matrix + 2 * items.nbytes + users.nbytes
+    return 0
+
+
+def _table_memory(table: TableSettings, sizes: Sizes) -> int:
+    target = sizes.vectors[table.target]
+    lists = BATCH_LISTS * (_FLOAT * target.dim + 64 * table.k)
     row_groups = 2 * ROW_GROUP_ROWS * 48
     seen = 16 * sizes.pairs if table.excludes_seen else 0
-    return index + lists + row_groups + seen
+    return target.nbytes + lists + row_groups + seen
 
 
 def _steps_in_order(run: PublishRun) -> list[PipelineTask]:

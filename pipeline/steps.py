@@ -7,23 +7,23 @@ what stands is never made again.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import luigi
 
 from pipeline.config import Config, load_config
-from pipeline.data.sources import open_source
-from pipeline.errors import PipelineError
+from pipeline.errors import DataError, PipelineError
 from pipeline.lock import RootLock
 from pipeline.reporting import FailureLog, StepReporter
-from pipeline.store import Store, fingerprint
+from pipeline.store import Store, fingerprint, publish_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.data.files import FileStamp
     from pipeline.progress import Progress
@@ -96,12 +96,21 @@ class InputFiles(luigi.Target):
         return self.path
 
 
+class Input(Protocol):
+    """Files of one path."""
+
+    path: str
+
+    def stamps(self) -> list[FileStamp]:
+        """What tells whether they are still the same; empty where there is none."""
+
+
 class InputTask(PipelineTask, luigi.ExternalTask):
     """Files that come from outside."""
 
     @abstractmethod
-    def sources(self) -> list[Any]:
-        """The settings of the files, each with a path and a format."""
+    def inputs(self) -> Sequence[Input]:
+        """The files, by the paths of the configuration."""
 
     def ingredients(self) -> dict[str, Any]:
         """Relative path, size and time of every file."""
@@ -109,9 +118,7 @@ class InputTask(PipelineTask, luigi.ExternalTask):
 
     def output(self) -> list[InputFiles]:
         """A target for each path; never raises where there is no file."""
-        return [
-            InputFiles(settings.path, open_source(settings, date=self.date).stamps()) for settings in self.sources()
-        ]
+        return [InputFiles(source.path, source.stamps()) for source in self.inputs()]
 
 
 class StepTask(PipelineTask):
@@ -127,6 +134,22 @@ class StepTask(PipelineTask):
     @abstractmethod
     def make(self, report: Progress) -> None:
         """Make the output and publish it under its final name."""
+
+    @contextlib.contextmanager
+    def publish_what_was_read(self) -> Iterator[Path]:
+        """Give a folder to write to; publish it if the input files are still those that the output's path speaks of.
+
+        Raises
+        ------
+        DataError
+            If one of them has changed.
+        """
+        output = Path(self.output().path)
+        with publish_folder(output) as folder:
+            yield folder
+            forget_fingerprints()
+            if Path(self.output().path) != output:
+                raise DataError("an input changed since the run was planned", hint="Run again.")
 
     def folder(self, *parts: str) -> luigi.LocalTarget:
         """A folder of this task's own under the root."""

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
-from pipeline.config import USER, Config, EntitySettings, InteractionsSettings, MapSettings
+from pipeline.config import USER, AttributeEntity, Config, InteractionSpace, InteractionsSettings
 from pipeline.data.attributes import read_attribute, read_names
+from pipeline.data.files import require_unchanged
 from pipeline.data.ids import IdEncoder
 from pipeline.data.interactions import read_interactions
 from pipeline.data.matrices import canonical, open_array, open_csr, save_array, save_csr, sum_pairs
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.data.files import FileStamp
-    from pipeline.data.source import Source
+    from pipeline.data.source import FileSettings, Source
 
 #: Raised whenever what :func:`encode` writes changes, so that nothing older is taken for it.
 SCHEMA_VERSION = 1
@@ -61,14 +62,14 @@ def input_stamps(config: Config, date: datetime.date) -> dict[str, list[FileStam
 
     An input that is not there has no stamps; that is not an error here.
     """
-    sections: dict[str, Any] = {"interactions": config.interactions}
-    for name, entity in sorted(config.entities.items()):
-        sections |= {f"entities.{name}.map": entity.map, f"entities.{name}.names": entity.names}
-    return {
-        section: open_source(settings, date=date).stamps()
-        for section, settings in sections.items()
-        if settings is not None
-    }
+    space = config.interaction_space
+    sections: dict[str, FileSettings] = {"interactions": space.interactions}
+    for name, entity in sorted(space.entities.items()):
+        if isinstance(entity, AttributeEntity):
+            sections[f"entities.{name}.map"] = entity.map
+        if entity.names is not None:
+            sections[f"entities.{name}.names"] = entity.names
+    return {section: open_source(settings, date=date).stamps() for section, settings in sections.items()}
 
 
 def encode(config: Config, date: datetime.date, folder: Path, progress: Progress = no_progress) -> None:
@@ -97,32 +98,26 @@ def encode(config: Config, date: datetime.date, folder: Path, progress: Progress
     ConfigError
         If a setting does not fit the input.
     """
+    space = config.interaction_space
     stamps = input_stamps(config, date)
-    source = open_source(config.interactions, date=date)
-    events = _collect(source, config.interactions, date, span(progress, 0.0, 0.6))
+    source = open_source(space.interactions, date=date)
+    events = _collect(source, space.interactions, date, span(progress, 0.0, 0.6))
     progress(0.6, "building the matrix")
-    events, user_items, stats = _build(events, config.interactions)
+    events, user_items, stats = _build(events, space.interactions)
     progress(0.8, "reading attributes and names")
-    vocabularies = {USER: events.user_ids, config.item_entity: events.item_ids}
+    vocabularies = {USER: events.user_ids, space.item_entity: events.item_ids}
     items = Vocabulary(events.item_ids)
     stats["attributes"] = {}
-    for name, entity in config.attributes.items():
-        attribute = read_attribute(_map_of(entity), items, date=date)
+    for name, entity in space.attributes.items():
+        attribute = read_attribute(entity.map, items, date=date)
         save_csr(folder / "attributes" / name, attribute.item_values)
         vocabularies[name] = attribute.ids
         stats["attributes"][name] = attribute.stats
-    stats["names"] = _save_vocabularies(config, vocabularies, date, folder)
-    if input_stamps(config, date) != stamps:
-        raise DataError("an input changed while it was being read", hint="Run again once nothing writes to the inputs.")
+    stats["names"] = _save_vocabularies(space, vocabularies, date, folder)
+    require_unchanged(stamps, input_stamps(config, date))
     progress(0.9, "writing")
-    _save(events, user_items, stats, config.item_entity, folder)
+    _save(events, user_items, stats, space.item_entity, folder)
     progress(1.0, "encoded")
-
-
-def _map_of(entity: EntitySettings) -> MapSettings:
-    if entity.map is None:
-        raise TypeError("an attribute without a map")  # the configuration does not let one through
-    return entity.map
 
 
 @dataclass
@@ -241,13 +236,13 @@ def _apply_thresholds(
 
 
 def _save_vocabularies(
-    config: Config, ids: dict[str, pa.Array], date: datetime.date, folder: Path
+    space: InteractionSpace, ids: dict[str, pa.Array], date: datetime.date, folder: Path
 ) -> dict[str, dict[str, int]]:
     """Write the ids of each entity type with their names; returns what was counted while reading the names."""
     stats = {}
     (folder / "vocabularies").mkdir()
     for name, values in ids.items():
-        settings = config.entities[name].names
+        settings = space.entities[name].names
         names = None
         if settings is not None:
             names, stats[name] = read_names(settings, values, date=date)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from pipeline.errors import ConfigError, MissingInputError
+from pipeline.errors import ConfigError, DataError, MissingInputError
 
 if TYPE_CHECKING:
     import datetime
@@ -154,6 +154,12 @@ def require_files(files: list[InputFile], path: str) -> None:
     parent = Path(path).parent
     reason = "" if _is_folder(parent) else f" (there is no folder {parent} either)"
     raise MissingInputError(f"no such file or folder: {path}{reason}")
+
+
+def require_unchanged(before: object, after: object) -> None:
+    """Raise DataError if the stamps of the inputs are not those that were taken before they were read."""
+    if before != after:
+        raise DataError("an input changed while it was being read", hint="Run again once nothing writes to the inputs.")
 
 
 def _is_file(path: Path) -> bool:

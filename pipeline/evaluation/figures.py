@@ -24,7 +24,7 @@ def read_figures(store: Store, content: Mapping[str, Any], *, comparable_to: Man
     store
         The root of the run.
     content
-        The paths of its ``tables`` and ``evaluation``, as ``current.json`` gives them.
+        The paths of its ``tables`` and, where vectors were fitted, ``evaluation``, as ``current.json`` gives them.
     comparable_to
         Manifests of another run's tables: tables made with other parameters, say another k, are left out.
     """
@@ -35,7 +35,8 @@ def read_figures(store: Store, content: Mapping[str, Any], *, comparable_to: Man
             for name, manifest in manifests.items()
             if name in comparable_to and manifest["parameters"] == comparable_to[name]["parameters"]
         }
-    evaluation = Evaluation.from_json(read_json(store.path(content["evaluation"])))
+    path = content.get("evaluation")
+    evaluation = None if path is None else Evaluation.from_json(read_json(store.path(path)))
     return RunFigures([_table_figures(name, manifest) for name, manifest in manifests.items()], evaluation)
 
 

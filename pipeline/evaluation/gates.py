@@ -55,10 +55,10 @@ class TableFigures:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """What the gates look at in a run."""
+    """What the gates look at in a run; there is no quality to look at where no vectors were fitted."""
 
     tables: Sequence[TableFigures]
-    evaluation: Evaluation
+    evaluation: Evaluation | None
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def check_gates(settings: GateSettings, run: RunFigures, previous: RunFigures | 
         gates += _table_gates(settings, table)
         if table.name in earlier:
             gates += _table_falls(settings, table, earlier[table.name])
-    gates += _quality_gates(settings, run.evaluation, previous.evaluation if previous else None)
+    if run.evaluation is not None:
+        gates += _quality_gates(settings, run.evaluation, previous.evaluation if previous else None)
     return gates
 
 

@@ -15,11 +15,9 @@ from pipeline.errors import DataError
 from pipeline.progress import Progress, no_progress
 from pipeline.store import json_text
 from pipeline.tables.neighbors import Lists, NeighborRecall, neighbor_lists
-from pipeline.tables.rules import excluded_rows, source_rows
 from pipeline.tables.schema import TABLE_SCHEMA_VERSION, file_metadata, key_column, table_schema
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
@@ -29,7 +27,8 @@ if TYPE_CHECKING:
 
     import annlib
     from pipeline.config import TableSettings
-    from pipeline.data.encode import Encoded
+    from pipeline.data.vocabulary import Vocabulary
+    from pipeline.tables.rules import Rules
 
 #: Rows of a row group: written whenever twice as many are at hand, so that only a small table has smaller ones.
 ROW_GROUP_ROWS = 500_000
@@ -147,15 +146,31 @@ class TableWriter:
             self._file = None
 
 
+@dataclass(frozen=True)
+class Side:
+    """One side of a table.
+
+    Attributes
+    ----------
+    vocabulary
+        The ids of the entities.
+    vectors
+        float32, shape ``(len(vocabulary), d)``; may be memory-mapped.
+    """
+
+    vocabulary: Vocabulary
+    vectors: NDArray[np.float32]
+
+
 def write_table(
     folder: Path,
     settings: TableSettings,
-    encoded: Encoded,
+    rules: Rules,
     index: annlib.Index,
-    vectors: NDArray[np.float32],
-    targets: NDArray[np.float32],
     *,
-    date: datetime.date,
+    source: Side,
+    target: Side,
+    inputs: dict[str, Any],
     seed: int,
     fingerprints: dict[str, str],
     num_threads: int = 0,
@@ -169,27 +184,22 @@ def write_table(
         Receives the parts, ``manifest.json`` and, last, ``_SUCCESS``.
     settings
         The table.
-    encoded
-        The vocabularies, and what each user has interacted with.
+    rules
+        Whom it is made for, and what is left out of whose list.
     index
         Index of the target entities under the table's metric, its rows those of the vocabulary.
-    vectors, targets
-        float32, shapes ``(n_sources, d)`` and ``(n_targets, d)``; may be memory-mapped.
-    date
-        Date of the run, which active users are counted back from.
+    source, target
+        The two sides, of vectors of one space.
+    inputs
+        Counts of what was read to make them, for the record.
     seed
         Seed of the run, for the record.
     fingerprints
         Of this step (``table``) and of what it was made from.
-
-    Raises
-    ------
-    DataError
-        If a rule of the table leaves no source at all.
     """
     started = time.perf_counter()
     metric = settings.effective_metric
-    source_vocabulary, target_vocabulary = encoded.vocabulary(settings.source), encoded.vocabulary(settings.target)
+    wanted, exclude = rules.wanted, rules.exclude
     parameters: dict[str, Any] = {
         "table": settings.name,
         "from": settings.source,
@@ -201,21 +211,20 @@ def write_table(
         "exclude_seen": settings.excludes_seen,
         "seed": seed,
     }
-    schema = table_schema(settings, source_vocabulary.ids.type, target_vocabulary.ids.type)
+    source_ids, target_ids = source.vocabulary.ids, target.vocabulary.ids
+    schema = table_schema(settings, source_ids.type, target_ids.type)
     schema = schema.with_metadata(file_metadata(parameters, fingerprints["table"]))
-    wanted = source_rows(settings, encoded, date)
-    exclude = excluded_rows(settings, encoded)
-    recall = NeighborRecall(wanted, int(np.clip(RECALL_MULTIPLY_ADDS // max(targets.size, 1), *RECALL_SAMPLE)))
+    recall = NeighborRecall(wanted, int(np.clip(RECALL_MULTIPLY_ADDS // max(target.vectors.size, 1), *RECALL_SAMPLE)))
 
-    with TableWriter(folder, schema, source_vocabulary.ids, target_vocabulary.ids, settings.k) as writer:
+    with TableWriter(folder, schema, source_ids, target_ids, settings.k) as writer:
         done = 0
-        for lists in _search(index, settings, vectors, wanted, exclude, num_threads):
+        for lists in _search(index, settings, source.vectors, wanted, exclude, num_threads):
             writer.add(lists)
             recall.add(lists)
             done += len(lists.source_rows)
             progress(0.95 * done / len(wanted), f"{done:,} of {len(wanted):,} lists, {writer.rows:,} rows")
     progress(0.95, "measuring neighbour recall")
-    measured = recall.measure(targets, vectors, metric, k=settings.k, exclude=exclude)
+    measured = recall.measure(target.vectors, source.vectors, metric, k=settings.k, exclude=exclude)
 
     manifest = {
         "schema_version": TABLE_SCHEMA_VERSION,
@@ -223,7 +232,7 @@ def write_table(
         "columns": {column.name: str(column.type) for column in schema},
         "seed": seed,
         "fingerprints": fingerprints,
-        "inputs": encoded.stats,
+        "inputs": inputs,
         "rows": writer.rows,
         "sources": {
             "wanted": len(wanted),
@@ -231,7 +240,7 @@ def write_table(
             "without_rows": len(wanted) - writer.sources,
             "short_lists": writer.short_lists,
         },
-        "targets": len(target_vocabulary),
+        "targets": len(target_ids),
         "neighbor_recall": measured.mean,
         "neighbor_recall_error": measured.standard_error,
         "files": [_describe(part) for part in writer.parts],

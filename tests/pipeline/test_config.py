@@ -51,13 +51,13 @@ def full(tmp_path):
 def test_a_minimal_file_has_sensible_defaults():
     config = parse_config(MINIMAL)
     assert set(config.entities) == {"user", "item"}
-    assert config.item_entity == "item"
+    assert config.interaction_space.item_entity == "item"
     assert [(t.name, t.source, t.target) for t in config.tables] == [
         ("similar_items", "item", "item"),
         ("items_for_users", "user", "item"),
     ]
     assert config.factorize.model == "als"
-    assert not config.uses_time_split
+    assert not config.evaluation.splits_by_time(config.interaction_space.interactions)
 
 
 def test_metric_and_seen_items_follow_from_the_sides(full):
@@ -65,8 +65,8 @@ def test_metric_and_seen_items_follow_from_the_sides(full):
     artists, users = config.tables
     assert (artists.effective_metric, artists.excludes_seen) == ("cosine", False)
     assert (users.effective_metric, users.excludes_seen) == ("inner_product", True)
-    assert config.uses_time_split
-    assert list(config.attributes) == ["artist"]
+    assert config.evaluation.splits_by_time(config.interaction_space.interactions)
+    assert list(config.interaction_space.attributes) == ["artist"]
 
 
 def test_overrides_are_toml_and_reach_tables_by_name(full):
@@ -172,6 +172,6 @@ def test_files_that_are_no_configuration(tmp_path):
 def test_every_configuration_of_the_repository_is_valid(repository, monkeypatch):
     monkeypatch.setenv("CFPIPE_DATA", "data")
     names = sorted(path.name for path in (repository / "configs").glob("*.toml") if path.name != "luigi.toml")
-    assert {"quickstart.toml", "lastfm.toml", "movielens.toml"} <= set(names)
+    assert {"quickstart.toml", "lastfm.toml", "movielens.toml", "words.toml"} <= set(names)
     for name in names:
         load_config(repository / "configs" / name)

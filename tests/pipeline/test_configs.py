@@ -113,3 +113,17 @@ def test_movielens_finds_the_sequel(movielens):
     assert "Toy Story 2 (1999)" in names
     assert len(run.recommend(1, k=20)) == 20
     assert {"user", "movie", "genre"} == set(run.entities)
+
+
+def test_words_have_the_neighbours_that_people_expect(run_config, repository, command, data_dir):
+    env = {"CFPIPE_DATA": str(data_dir)}
+    folder, output = run_config("words", **env)
+    assert "similar_words" in output
+    assert "popularity" not in output
+    result = command("cfpipe", "similar", repository / "configs" / "words.toml", "word", "king", cwd=folder, env=env)
+    assert result.returncode == 0, result.stderr
+    assert {"queen", "prince"} <= set(result.stdout.split())
+    run = pipeline.open_run(folder / "runs" / "words")
+    assert run.entities == ["word"]
+    assert run.manifest("similar_words")["rows"] == 11_925 * 20
+    assert run.manifest("similar_words")["neighbor_recall"] == 1.0

@@ -1,0 +1,23 @@
+"""The Luigi graph: which step needs which, where its output goes, and nothing else."""
+
+from pipeline.tasks.entities import ImportVectors
+from pipeline.tasks.inputs import EntityFiles, Interactions, UserList
+from pipeline.tasks.interactions import EncodeInteractions, FitFactors, FoldInEntity, SplitInteractions
+from pipeline.tasks.runs import CheckRun, Evaluate, PublishRun
+from pipeline.tasks.tables import BuildIndex, WriteTable
+
+__all__ = [
+    "BuildIndex",
+    "CheckRun",
+    "EncodeInteractions",
+    "EntityFiles",
+    "Evaluate",
+    "FitFactors",
+    "FoldInEntity",
+    "ImportVectors",
+    "Interactions",
+    "PublishRun",
+    "SplitInteractions",
+    "UserList",
+    "WriteTable",
+]

@@ -1,0 +1,213 @@
+"""What is made of the interactions: a matrix and vocabularies, a hold-out, and vectors in one space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import luigi
+import numpy as np
+
+from pipeline.config import USER, AttributeEntity
+from pipeline.data import encode, split
+from pipeline.data.encode import Encoded
+from pipeline.data.split import Split
+from pipeline.factors.base import Factors, effective_threads, find_factorizer
+from pipeline.factors.weighting import Weighting
+from pipeline.steps import InputTask, PipelineTask, StepTask
+from pipeline.store import publish_folder
+from pipeline.tasks.inputs import EntityFiles, Interactions, without_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from pipeline.factors.base import Factorizer, FactorizerSettings
+    from pipeline.progress import Progress
+
+#: The keys of an entity type as they stand in a fingerprint, whichever of them its kind has.
+_ENTITY_KEYS = ("column", "of", "map", "names")
+
+
+class EncodeInteractions(StepTask):
+    """Interactions to a sparse matrix, vocabularies, attributes and names."""
+
+    version = encode.SCHEMA_VERSION
+
+    def requires(self) -> Mapping[str, InputTask]:
+        """All files that are read."""
+        entities = self.settings.interaction_space.entities.items()
+        with_files = [
+            name for name, entity in entities if isinstance(entity, AttributeEntity) or entity.names is not None
+        ]
+        return {
+            "interactions": self.other(Interactions),
+            **{f"entities.{name}": self.other(EntityFiles, entity=name) for name in with_files},
+        }
+
+    def ingredients(self) -> dict[str, Any]:
+        """How the files are read; the date only where it can change what is read."""
+        space = self.settings.interaction_space
+        return {
+            "interactions": without_paths(space.interactions),
+            "entities": {
+                name: dict.fromkeys(_ENTITY_KEYS) | without_paths(entity) for name, entity in space.entities.items()
+            },
+            "date": self.date.isoformat() if space.interactions.depend_on_date else None,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder that :class:`~pipeline.data.encode.Encoded` opens."""
+        return self.folder("encoded")
+
+    def make(self, report: Progress) -> None:
+        """Encode."""
+        with self.publish_what_was_read() as folder:
+            encode.encode(self.settings, self.date, folder, report)
+
+    def open(self) -> Encoded:
+        """The output."""
+        return Encoded.open(Path(self.output().path))
+
+
+class SplitInteractions(StepTask):
+    """A training part and a hold-out of the interactions, for the evaluation."""
+
+    version = split.SCHEMA_VERSION
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions."""
+        return {"encoded": self.other(EncodeInteractions)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """How the hold-out is chosen."""
+        settings = self.settings
+        return {
+            "by_time": self.splits_by_time(),
+            "test_fraction": settings.evaluation.test_fraction,
+            "seed": settings.run.seed,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder that :class:`~pipeline.data.split.Split` opens."""
+        return self.folder("split")
+
+    def make(self, report: Progress) -> None:
+        """Split."""
+        settings = self.settings
+        with publish_folder(Path(self.output().path)) as folder:
+            split.split(
+                self.other(EncodeInteractions).open(),
+                settings.evaluation,
+                by_time=self.splits_by_time(),
+                seed=settings.run.seed,
+                folder=folder,
+            )
+
+    def splits_by_time(self) -> bool:
+        """Whether the hold-out is the last events."""
+        return self.settings.evaluation.splits_by_time(self.settings.interaction_space.interactions)
+
+    def open(self) -> Split:
+        """The output."""
+        return Split.open(Path(self.output().path))
+
+
+class FitFactors(StepTask):
+    """Latent vectors of users and items: of all interactions for the tables, of the training part for evaluation."""
+
+    split = luigi.ChoiceParameter(choices=["all", "train"], default="all", positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions, or their training part."""
+        return {"interactions": self.other(EncodeInteractions if self.split == "all" else SplitInteractions)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """The model and its version; the number of threads where it changes the bytes."""
+        settings = self.settings
+        factorizer = self.factorizer()
+        threads = effective_threads(settings.run.threads) if factorizer.threads_change_bytes else None
+        return {
+            "model": settings.factorize.model,
+            "settings": settings.factorize.settings.model_dump(mode="json"),
+            "weighting": settings.weighting.model_dump(mode="json"),
+            "versions": factorizer.versions(),
+            "seed": settings.run.seed,
+            "threads": threads,
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder with ``user.npy`` and ``ITEM.npy``, float32, rows those of the vocabularies."""
+        return self.folder("factors")
+
+    def make(self, report: Progress) -> None:
+        """Weigh and factorize."""
+        settings = self.settings
+        item_entity = settings.interaction_space.item_entity
+        user_items = self.user_items()
+        confidences = Weighting.fit(user_items, settings.weighting).transform(user_items)
+        factors = self.factorizer().fit(
+            confidences, seed=settings.run.seed, num_threads=settings.run.threads, progress=report
+        )
+        with publish_folder(Path(self.output().path)) as folder:
+            np.save(folder / f"{USER}.npy", factors.user_factors)
+            np.save(folder / f"{item_entity}.npy", factors.item_factors)
+
+    def user_items(self) -> csr_matrix:
+        """The matrix that is factorized, before it is weighed."""
+        if self.split == "all":
+            return self.other(EncodeInteractions).open().user_items
+        return self.other(SplitInteractions).open().train
+
+    def factorizer(self) -> Factorizer[FactorizerSettings]:
+        """The configured model."""
+        settings = self.settings.factorize
+        return find_factorizer(settings.model)(settings.settings)
+
+    def vectors_path(self, entity: str) -> Path:
+        """File of an entity type's vectors."""
+        return Path(self.output().path, f"{entity}.npy")
+
+    def factors(self) -> Factors:
+        """The output, memory-mapped."""
+        item_entity = self.settings.interaction_space.item_entity
+        return Factors(_map(self.vectors_path(USER)), _map(self.vectors_path(item_entity)))
+
+
+class FoldInEntity(StepTask):
+    """Vectors of an attribute of the items, fitted with the users' held fixed: one space for all entity types."""
+
+    entity = luigi.Parameter(positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions and the factors of all of them."""
+        return {"encoded": self.other(EncodeInteractions), "factors": self.other(FitFactors)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """Which attribute."""
+        return {"entity": self.entity}
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder with ``ENTITY.npy``, float32, rows those of the vocabulary."""
+        return self.folder("factors")
+
+    def make(self, report: Progress) -> None:
+        """Fold in."""
+        settings = self.settings
+        encoded, fit = self.other(EncodeInteractions).open(), self.other(FitFactors)
+        weighting = Weighting.fit(encoded.user_items, settings.weighting)
+        confidences = weighting.transform_items(encoded.entity_items(self.entity))
+        vectors = fit.factorizer().fold_in_items(confidences, fit.factors(), num_threads=settings.run.threads)
+        with publish_folder(Path(self.output().path)) as folder:
+            np.save(folder / f"{self.entity}.npy", vectors)
+
+    def vectors_path(self, entity: str) -> Path:
+        """File of the entity type's vectors."""
+        return Path(self.output().path, f"{entity}.npy")
+
+
+def _map(path: Path) -> NDArray[np.float32]:
+    vectors: NDArray[np.float32] = np.load(path, mmap_mode="r")
+    return vectors

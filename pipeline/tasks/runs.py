@@ -1,0 +1,154 @@
+"""A run as a whole: its quality, the gates it must pass, and ``current.json``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import luigi
+
+from pipeline.config import USER
+from pipeline.evaluation.check import check_run
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.steps import PipelineTask, StepTask
+from pipeline.store import publish_json
+from pipeline.tasks.entities import ImportVectors, vectors_task
+from pipeline.tasks.interactions import EncodeInteractions, FitFactors, SplitInteractions
+from pipeline.tasks.tables import BuildIndex, WriteTable
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Mapping
+
+    from pipeline.progress import Progress
+
+
+class Evaluate(StepTask):
+    """Quality on the hold-out, of factors fitted on the training part alone, beside popularity's."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The split and the factors of its training part."""
+        return {"split": self.other(SplitInteractions), "factors": self.other(FitFactors, split="train")}
+
+    def ingredients(self) -> dict[str, Any]:
+        """What is measured."""
+        return {"cutoffs": list(self.settings.evaluation.cutoffs)}
+
+    def output(self) -> luigi.LocalTarget:
+        """A JSON file."""
+        return luigi.LocalTarget(str(self.store.path("evaluation", f"{self.fingerprint}.json")))
+
+    def make(self, report: Progress) -> None:
+        """Measure."""
+        settings = self.settings
+        parts = self.other(SplitInteractions).open()
+        started = time.perf_counter()
+        result = evaluate(
+            parts.train,
+            parts.test,
+            self.other(FitFactors, split="train").factors(),
+            settings.evaluation,
+            num_threads=settings.run.threads,
+            progress=report,
+        )
+        timing = {"seconds": round(time.perf_counter() - started, 3)}
+        publish_json(Path(self.output().path), {**result.to_json(), "split": parts.stats, "timing": timing})
+
+
+class CheckRun(StepTask):
+    """The sanity gates: a run that fails them is not published."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """Everything that is judged."""
+        tables = {f"tables.{table.name}": self.other(WriteTable, table=table.name) for table in self.settings.tables}
+        return {**self.evaluation(), **tables}
+
+    def ingredients(self) -> dict[str, Any]:
+        """The limits."""
+        return {"gates": self.settings.gates.model_dump(mode="json")}
+
+    def output(self) -> luigi.LocalTarget:
+        """A JSON file with every gate, its limit and its value; made only if all are passed."""
+        return luigi.LocalTarget(str(self.store.path("checks", f"{self.fingerprint}.json")))
+
+    def evaluation(self) -> dict[str, PipelineTask]:
+        """What quality is judged by: nothing where nothing was fitted."""
+        return {"evaluation": self.other(Evaluate)} if self.settings.has_interactions else {}
+
+    def make(self, report: Progress) -> None:
+        """Check."""
+        run = self.other(PublishRun)
+        gates = check_run(self.store, self.settings.gates, self.date, run.fingerprint, run.content())
+        publish_json(Path(self.output().path), {"gates": [gate.to_json() for gate in gates]})
+
+
+class PublishRun(StepTask):
+    """The whole pipeline: ``current.json`` names the run, for downstream systems to load."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """A checked run, and the indexes that look-ups use beside those of the tables."""
+        return {"check": self.other(CheckRun), **self.lookup_indexes()}
+
+    def ingredients(self) -> dict[str, Any]:
+        """Nothing that is not in what it requires, but the name people know the run by."""
+        return {"name": self.settings.run.name}
+
+    def output(self) -> luigi.LocalTarget:
+        """The marker of the run; ``current.json`` moves before it is written."""
+        return luigi.LocalTarget(str(self.store.marker(self.date, self.fingerprint)))
+
+    def complete(self) -> bool:
+        """Whether the run is published and no other of its date has taken its place."""
+        return self.store.is_published(self.date, self.fingerprint)
+
+    def make(self, report: Progress) -> None:
+        """Publish."""
+        self.store.publish(self.date, self.fingerprint, self.content())
+
+    def content(self) -> dict[str, Any]:
+        """What ``current.json`` says beside the run and its date; every path is relative to the root."""
+        settings = self.settings
+        tables = {table.name: self.other(WriteTable, table=table.name) for table in settings.tables}
+        indexes = {task.index_task() for task in tables.values()} | set(self.lookup_indexes().values())
+        content = {
+            "name": settings.run.name,
+            "tables": {name: self._relative(task) for name, task in tables.items()},
+            "indexes": {f"{task.entity}.{task.metric}": self._relative(task) for task in indexes},
+            "vectors": {
+                entity: self.store.relative(vectors_task(self, entity).vectors_path(entity))
+                for entity in settings.entities
+            },
+            "checks": self._relative(self.other(CheckRun)),
+        }
+        if settings.has_interactions:
+            content |= {
+                "item_entity": settings.interaction_space.item_entity,
+                "encoded": self._relative(self.other(EncodeInteractions)),
+                "evaluation": self._relative(self.other(Evaluate)),
+                "report": self._relative(self.other(Evaluate)),
+            }
+        if settings.file_entities:
+            content["imported"] = {
+                entity: self._relative(self.other(ImportVectors, entity=entity)) for entity in settings.file_entities
+            }
+        return content
+
+    def lookup_indexes(self) -> dict[str, BuildIndex]:
+        """The indexes behind look-ups: similar entities of every type but users, and items for a user."""
+        settings = self.settings
+        wanted = [(entity, "cosine") for entity in settings.entities if entity != USER]
+        if settings.has_interactions:
+            wanted.append((settings.interaction_space.item_entity, "inner_product"))
+        return {
+            f"index.{entity}.{metric}": self.other(BuildIndex, entity=entity, metric=metric)
+            for entity, metric in wanted
+        }
+
+    @classmethod
+    def bulk_complete(cls, dates: Iterable[datetime.date]) -> list[datetime.date]:
+        """The dates that are published, for ``RangeDaily``."""
+        return [date for date in dates if cls(date).complete()]
+
+    def _relative(self, task: StepTask) -> str:
+        return self.store.relative(Path(task.output().path))
