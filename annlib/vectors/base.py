@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from annlib.metric import Metric
+
 __all__ = ["VectorBlock", "VectorFileError", "VectorSource"]
 
 BLOCK_BYTES = 16 << 20
@@ -105,9 +107,12 @@ class VectorSource(ABC):
         How many vectors there are; None where only reading them tells.
     has_ids : bool
         Whether the blocks come with ids.
+    metric : Metric or None
+        The metric that the file says is meant for its vectors, where it says one.
     """
 
     format: str
+    metric: Metric | None = None
 
     def __init__(self, path: str | os.PathLike[str], *, dim: int, count: int | None, has_ids: bool = False) -> None:
         self.path = os.fspath(path)

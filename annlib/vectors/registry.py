@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from annlib.vectors.base import VectorFileError
 from annlib.vectors.detect import detect_format
+from annlib.vectors.idx import IdxSource
 from annlib.vectors.npy import NpySource
+from annlib.vectors.texmex import TexmexSource
 from annlib.vectors.text import GloveSource, Word2vecTextSource
 from annlib.vectors.word2vec import Word2vecSource
 
@@ -19,15 +21,41 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "open_vectors"]
 
 
-#: Formats that the path alone opens.
-_PLAIN: dict[str, Callable[[str], VectorSource]] = {
+def _open_parquet(path: str, *, id_column: str | None = None, vector_column: str | None = None) -> VectorSource:
+    try:
+        from annlib.vectors.parquet import ParquetSource
+    except ModuleNotFoundError as error:
+        raise _missing(error, "Parquet", "pyarrow", "pip install pyarrow") from None
+    return ParquetSource(path, id_column=id_column, vector_column=vector_column)
+
+
+def _open_hdf5(path: str, *, dataset: str | None = None) -> VectorSource:
+    try:
+        from annlib.vectors.hdf5 import Hdf5Source
+    except ModuleNotFoundError as error:
+        raise _missing(error, "HDF5", "h5py", "pip install 'cfpipe[hdf5]'") from None
+    return Hdf5Source(path, dataset=dataset)
+
+
+def _missing(error: ModuleNotFoundError, kind: str, package: str, command: str) -> ImportError:
+    if error.name != package:
+        return error
+    return ImportError(f"reading {kind} needs {package}, which is not installed: {command}", name=package)
+
+
+_READERS: dict[str, Callable[..., VectorSource]] = {
     "npy": NpySource,
+    "parquet": _open_parquet,
     "word2vec": Word2vecSource,
     "word2vec-text": Word2vecTextSource,
     "glove": GloveSource,
+    "fvecs": TexmexSource,
+    "idx": IdxSource,
+    "hdf5": _open_hdf5,
 }
+_OPTIONS = {"parquet": ("id_column", "vector_column"), "hdf5": ("dataset",)}
 
-FORMATS = tuple(_PLAIN)
+FORMATS = tuple(_READERS)
 """What ``format`` may be. fvecs also reads ``.bvecs`` and ``.ivecs``."""
 
 
@@ -75,11 +103,9 @@ def open_vectors(
         )
     if name not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {name!r}")
-    options = {"id_column": id_column, "vector_column": vector_column, "dataset": dataset}
+    given = {"id_column": id_column, "vector_column": vector_column, "dataset": dataset}
+    options = {option: value for option, value in given.items() if value is not None}
     for option, value in options.items():
-        if value is not None and option not in _OPTIONS.get(name, ()):
+        if option not in _OPTIONS.get(name, ()):
             raise ValueError(f"{option}: a {name} file has no such thing, got {value!r}")
-    return _PLAIN[name](target)
-
-
-_OPTIONS = {"parquet": ("id_column", "vector_column"), "hdf5": ("dataset",)}
+    return _READERS[name](target, **options)

@@ -28,16 +28,17 @@ def row_blocks(reader: ByteReader, row: np.dtype[np.void], count: int | None) ->
         found = reader.read(wanted * row.itemsize)
         if not found and count is None:
             return
-        if len(found) % row.itemsize > 0 or (count is not None and len(found) < wanted * row.itemsize):
+        rows = np.frombuffer(found, dtype=row, count=len(found) // row.itemsize)
+        done += len(rows)
+        if len(rows) > 0:
+            yield rows
+        if len(found) % row.itemsize > 0 or (count is not None and len(rows) < wanted):
             promised = "" if count is None else f" of the {count} that the header promises"
             raise VectorFileError(
-                f"truncated: the file ends within vector {done + len(found) // row.itemsize}{promised}",
+                f"truncated: the file ends within vector {done}{promised}",
                 path=reader.path,
                 offset=start + len(found),
             )
-        rows = np.frombuffer(found, dtype=row)
-        done += len(rows)
-        yield rows
     if reader.read(1):
         raise VectorFileError(
             f"expected the end after the {count} vectors that the header promises, got more bytes",
