@@ -1,20 +1,17 @@
-"""The command ``annlib``: look at an index file, check it, ask it for neighbours."""
+"""The command ``annlib``: build index files, look into them, check them, ask them for neighbours."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
-import json
-import math
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from annlib import __version__
-from annlib.errors import AnnlibError, UnknownIdError
-from annlib.index import Index
+from annlib.commands.errors import CommandError
+from annlib.errors import AnnlibError
+from annlib.vectors.base import VectorFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _EXIT_ERROR = 1
+_EXIT_INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
 
-
-class _CommandError(Exception):
-    """What went wrong, and what to do about it: the two lines that a user sees."""
-
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.advice = advice
+#: Each command's module, which has ``add_arguments(parser)`` and ``run(options)``; it is imported when it is called.
+_COMMANDS = {
+    "build": ("annlib.commands.build", "build an index file from a file of vectors"),
+    "search": ("annlib.commands.search", "show the neighbours of items or of vectors"),
+    "words": ("annlib.words", "show the nearest words, as word2vec's distance does"),
+    "info": ("annlib.commands.info", "show what an index file holds"),
+    "verify": ("annlib.commands.verify", "read every byte of an index file and check it"),
+    "export": ("annlib.commands.export", "write the vectors of an index file to .npy or Parquet"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,106 +40,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has seen enough; nor shall Python's exit write to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except _CommandError as error:
-        return _fail(error.what, error.advice)
-    except AnnlibError as error:
-        return _fail(str(error), "The file cannot be used: build the index again, or take it from a backup.")
-    except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}", "Give the path of an index file that can be read.")
-    except ValueError as error:
-        return _fail(str(error), "See `annlib --help`.")
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except (CommandError, AnnlibError, ImportError, OSError, TypeError, ValueError) as error:
+        what, advice = _explain(error)
+        print(f"annlib: {what}\n{advice}", file=sys.stderr)
+        return _EXIT_ERROR
     return 0
 
 
-def _fail(what: str, advice: str) -> int:
-    print(f"annlib: {what}\n{advice}", file=sys.stderr)
-    return _EXIT_ERROR
+def _explain(error: Exception) -> tuple[str, str]:
+    """Say what went wrong, and what to do about it, in a line each."""
+    match error:
+        case CommandError():
+            return error.what, error.advice
+        case VectorFileError():
+            return str(error), error.advice
+        case AnnlibError():
+            return str(error), "The file cannot be used: build the index again, or take it from a backup."
+        case ImportError():
+            return str(error), "Install it in the environment that annlib runs in."
+        case OSError():
+            what = str(error) if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+            return what, "Give a path that exists and that you may use."
+        case _:
+            return str(error), "See `annlib --help`."
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of one command: its module is imported when the command is called, and no other's."""
+
+    def __init__(self, *, module: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._module = module
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        module = import_module(self._module)
+        module.add_arguments(self)
+        self.set_defaults(run=module.run)
+        return super().parse_known_args(args, namespace)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="annlib", description="Exact nearest neighbours: look into index files.")
+    parser = argparse.ArgumentParser(prog="annlib", description="Exact nearest neighbours: index files of vectors.")
     parser.add_argument("--version", action="version", version=f"annlib {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    info = commands.add_parser("info", help="show what an index file holds")
-    info.add_argument("file", metavar="FILE")
-    info.add_argument("--json", action="store_true", help="as JSON")
-    info.set_defaults(run=_info)
-
-    verify = commands.add_parser("verify", help="read every byte of an index file and check it")
-    verify.add_argument("file", metavar="FILE")
-    verify.set_defaults(run=_verify)
-
-    search = commands.add_parser("search", help="show the neighbours of items in an index file")
-    search.add_argument("file", metavar="FILE")
-    search.add_argument("queries", metavar="QUERY", nargs="+", help="an id or a name in the index")
-    search.add_argument("-k", type=int, default=10, help="neighbours to show (default: 10)")
-    search.set_defaults(run=_search)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
+    for name, (module, help_line) in _COMMANDS.items():
+        commands.add_parser(name, help=help_line, description=help_line.capitalize() + ".", module=module)
     return parser
-
-
-def _info(options: argparse.Namespace) -> None:
-    info = Index.open(options.file).info
-    if options.json:
-        print(json.dumps(info, indent=2))
-        return
-    for key in ("metric", "count", "dim", "id_type", "has_names", "format_version", "bytes", "isa"):
-        print(f"{key:15} {info[key]}")
-    print(f"{'calibration':15} {info['calibration']['state']}")
-    _print_calibration(info["calibration"])
-    print("sections")
-    for section in info["sections"]:
-        optional = "" if section["required"] else "  (optional)"
-        print(f"  {section['name']:18} {section['bytes']:>15,} bytes at {section['offset']:,}{optional}")
-
-
-def _print_calibration(calibration: dict[str, Any]) -> None:
-    """Print a line for each k, of the share of the bounds' uncertain part that each recall takes."""
-    for table in calibration["tables"]:
-        print(f"share of the bounds kept, on {table['queries']} {table['source']}")
-        print("  recall" + "".join(f"{recall:>7g}" for recall in calibration["recall"]))
-        for k, betas in zip(calibration["k"], table["beta"], strict=True):
-            print(f"  k {k:<4}" + "".join(f"{beta:>7.3f}" for beta in betas))
-
-
-def _verify(options: argparse.Namespace) -> None:
-    index = Index.open(options.file)
-    index.verify()
-    print(f"{options.file}: {len(index):,} x {index.dim}, {index.metric}: every checksum matches")
-
-
-def _search(options: argparse.Namespace) -> None:
-    index = Index.open(options.file)
-    rows = [_find(index, query) for query in options.queries]
-    targets = index.ids[rows].tolist()
-    found, scores = index.search_ids(targets, options.k)
-    names = index.names
-
-    def label(item_id: int | str) -> str:
-        return str(item_id) if names is None else f"{names[index.row(item_id)]} ({item_id})"
-
-    for i, target in enumerate(targets):
-        print(("\n" if i > 0 else "") + label(target))
-        for item_id, score in zip(found[i].tolist(), scores[i].tolist(), strict=True):
-            if not math.isnan(score):
-                print(f"  {score:>12.6g}  {label(item_id)}")
-
-
-def _find(index: Index, query: str) -> int:
-    """Return the row of an id, or of a name that only one item has."""
-    try:
-        return index.row(query if index.info["id_type"] == "strings" else int(query))
-    except (UnknownIdError, ValueError, OverflowError):
-        pass  # not an id: perhaps a name
-    names = index.names
-    if names is not None:
-        rows = np.flatnonzero(names == query)
-        if rows.size == 1:
-            return int(rows[0])
-        if rows.size > 1:
-            shown = ", ".join(map(str, index.ids[rows[:10]]))
-            raise _CommandError(f"{rows.size} items are named {query!r}", f"Give the id instead: {shown}.")
-    texts = list(map(str, index.ids)) if names is None else names.tolist()
-    close = difflib.get_close_matches(query, texts, n=5)
-    advice = f"Close to it: {', '.join(close)}." if close else "Give an id or a name as the index spells it."
-    raise _CommandError(f"no item of {index.path} has the id or the name {query!r}", advice)

@@ -367,6 +367,12 @@ class Index:
             return None
         return _string_array(self._native.names(np.arange(len(self), dtype=np.int64)))
 
+    def names_of(self, rows: ArrayLike) -> NDArray[np.object_] | None:
+        """Return the names of row numbers, shape ``(m,)``, without reading the others; None where there are none."""
+        if not self._native.has_names:
+            return None
+        return _string_array(self._native.names(_checks.as_rows("rows", rows, len(self))))
+
     def rows(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Return the row numbers of ids, shape ``(m,)``; UnknownIdError for one that is not in the index."""
         wanted = self._convert_ids("ids", ids)

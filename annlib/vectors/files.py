@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ByteReader", "InputFile"]
 
+_PART_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -78,6 +79,13 @@ class ByteReader:
         """Read ``count`` bytes, fewer where the content ends."""
         buffer = bytearray(count)
         return bytes(buffer[: self.fill(memoryview(buffer))])
+
+    def read_all(self) -> bytes:
+        """Read all that is left."""
+        parts = []
+        while part := self.read(_PART_BYTES):
+            parts.append(part)
+        return b"".join(parts)
 
     def read_exactly(self, count: int, what: str) -> bytes:
         """Read ``count`` bytes, or raise where the content ends before."""

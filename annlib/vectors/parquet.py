@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ParquetSource"]
+    from annlib.index import Index
+
+__all__ = ["ParquetSource", "write_parquet"]
 
 
 class ParquetSource(VectorSource):
@@ -137,7 +139,7 @@ def _files(path: Path) -> list[Path]:
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a file, and turn what pyarrow raises of its content into an error that names it."""
-    with path.open("rb") as raw:
+    with pa.OSFile(str(path)) as raw:  # an absent file is no bad one
         try:
             with pq.ParquetFile(raw, page_checksum_verification=True) as file:
                 yield file
@@ -213,3 +215,22 @@ def _is_id(kind: pa.DataType) -> bool:
 def _to_numpy(column: pa.Array) -> NDArray[np.generic]:
     array: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return array
+
+
+def write_parquet(index: Index, path: str | os.PathLike[str]) -> None:
+    """Write the items of an index: ``id`` where it has ids, ``name`` where it has names, and ``vector``."""
+    fields = []
+    if index.info["id_type"] != "rows":
+        fields.append(pa.field("id", pa.string() if index.info["id_type"] == "strings" else pa.int64(), nullable=False))
+    if index.info["has_names"]:
+        fields.append(pa.field("name", pa.string(), nullable=False))
+    fields.append(pa.field("vector", pa.list_(pa.float32(), index.dim), nullable=False))
+    schema = pa.schema(fields)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        step = rows_per_block(4 * index.dim)
+        for first in range(0, len(index), step):
+            rows = np.arange(first, min(first + step, len(index)))
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(index.vectors[rows].ravel()), index.dim)
+            columns = {"id": index.ids_of(rows), "name": index.names_of(rows), "vector": vectors}
+            arrays = [pa.array(columns[field.name], type=field.type) for field in fields]
+            writer.write_table(pa.table(arrays, schema=schema))

@@ -94,7 +94,7 @@ def test_search_without_names(tmp_path, capsys):
         (["search", "FILE", "Word 0"], "2 items are named 'Word 0'", "Give the id instead: w00, w19."),
         (["search", "FILE", "$$$$$$"], "no item of FILE", "Give an id or a name as the index spells it."),
         (["search", "FILE", "w00", "-k", "0"], "k: expected at least 1, got 0", "See `annlib --help`."),
-        (["info", "FILE.absent"], "FILE.absent: No such file or directory", "Give the path of an index file"),
+        (["info", "FILE.absent"], "FILE.absent: No such file or directory", "Give a path that exists"),
         (["info", sys.executable], f"{sys.executable}: section header, byte 0: not an annlib index", "The file cannot"),
     ],
 )
