@@ -39,6 +39,7 @@ OPTIONAL = {
     "vectors/parquet.py": {"pyarrow"},
     "vectors/hdf5.py": {"h5py"},
     "compat/implicit.py": {"implicit", "scipy"},
+    "compat/_sklearn_base.py": {"scipy", "sklearn"},
     "compat/sklearn.py": {"scipy", "sklearn"},
     "examples": {"implicit", "matplotlib", "scipy", "sklearn"},
 }
