@@ -51,9 +51,9 @@ def detect_format(path: str | os.PathLike[str]) -> str | None:
         return "idx"
     if header := _HEADER.match(head):
         return "word2vec-text" if _has_digits(head[header.end() :]) else "word2vec"
-    if _ENDS_IN_NUMBER.search(head.partition(b"\n")[0]):
-        return "glove"
-    return "word2vec" if ending == ".bin" else None
+    if ending == ".bin":
+        return "word2vec"
+    return "glove" if _ENDS_IN_NUMBER.search(head.partition(b"\n")[0]) else None
 
 
 def _has_digits(records: bytes) -> bool:

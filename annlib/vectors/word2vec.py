@@ -67,7 +67,7 @@ class Word2vecSource(VectorSource):
                     tokens.pop()
                 tokens = tokens[: self.count - row]
                 if not tokens:
-                    raise self._incomplete(bytes(buffer[: min(filled, _LONGEST_WORD + 1)]), filled, start, row)
+                    raise self._incomplete(bytes(buffer[: min(filled, _LONGEST_WORD + 2)]), start, row)
                 ends = np.cumsum(np.fromiter(map(len, tokens), np.int64, len(tokens)) + (1 + self._vector_bytes))
                 vectors = self._gather(buffer[:filled], ends - self._vector_bytes)
                 yield VectorBlock(self._finite(vectors, row), self._words(tokens, ends, start, row))
@@ -88,23 +88,27 @@ class Word2vecSource(VectorSource):
             words = b" ".join(tokens).decode().replace("\n", "").split(" ")
         except UnicodeDecodeError:
             at = next(i for i, token in enumerate(tokens) if not _is_utf8(token))
-            message = f"expected a word in UTF-8, got {tokens[at]!r}"
+            wrong = tokens[at].lstrip(b"\n")
+            message = f"expected a word in UTF-8, got {wrong!r}"
         else:
             if all(words):
                 return words
             at = words.index("")
             message = "expected a word before the vector, got none"
-        offset = start + int(ends[at]) - self._vector_bytes - 1 - len(tokens[at])
+        offset = start + int(ends[at]) - self._vector_bytes - 1 - len(tokens[at].lstrip(b"\n"))
         raise VectorFileError(message, path=self.path, offset=offset, row=row + at)
 
-    def _incomplete(self, head: bytes, filled: int, offset: int, row: int) -> VectorFileError:
-        word, space, _ = head.partition(b" ")
-        if filled == 0:
+    def _incomplete(self, held: bytes, offset: int, row: int) -> VectorFileError:
+        """Describe why no record starts with these bytes, of which there are enough for the longest."""
+        record = held.lstrip(b"\n")  # not the end of the record before
+        offset += len(held) - len(record)
+        word, space, _ = record.partition(b" ")
+        if not record:
             message = f"truncated: the header promises {self.count} words, the file ends after {row}"
         elif space and not word:
             message = "expected a word, got a space"
         elif len(word) > _LONGEST_WORD:
-            message = f"expected a word of up to {_LONGEST_WORD} bytes and a space, got {head[:40]!r}..."
+            message = f"expected a word of up to {_LONGEST_WORD} bytes and a space, got {record[:40]!r}..."
         else:
             message = (
                 f"truncated: the header promises {self.count} words of {self.dim} dimensions, "
