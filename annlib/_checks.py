@@ -94,7 +94,8 @@ def as_float32(block: NDArray[np.generic]) -> NDArray[np.float32]:
 
 def refuse_row(argument: str, block: NDArray[np.generic], row: int, first_row: int) -> ValueError:
     """Describe why ``block[row]`` is not finite in float32."""
-    values = np.asarray(block[row], dtype=np.longdouble)
+    with np.errstate(invalid="ignore"):  # a signalling NaN warns when it is cast
+        values = np.asarray(block[row], dtype=np.longdouble)
     i = int(np.flatnonzero(~np.isfinite(as_float32(values)))[0])
     what = "finite numbers" if not np.isfinite(values[i]) else "numbers within the range of float32"
     return ValueError(f"{argument}: expected {what}, got {block[row, i]} in row {first_row + row}, column {i}")

@@ -6,7 +6,7 @@ trees, and last a copy of every root. Beside its vector a node has ``n_descendan
 largest id plus one) and ``children``, which for the smaller nodes of a tree are the ids of the items below, and then
 take the place of the vector too. The metric ``hamming`` packs its vector, 64 components to a word, lowest bit first.
 
-All this is what Annoy 1.17 writes, and earlier versions back to 1.8 alike. Nothing in the file names its metric or its
+All this is what Annoy 1.17 writes, and versions back to 1.3 alike. Nothing in the file names its metric or its
 dimensions, so what is checked is that items and a root are what they must be.
 """
 
@@ -15,7 +15,8 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-from functools import cached_property, lru_cache
+from contextlib import suppress
+from functools import lru_cache
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -23,23 +24,27 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Where in a node its children and its vector begin, in bytes. The vector of an angular item comes right after what
-#: would be its second child, its squared norm in the place of the first.
-_OFFSETS = {"angular": (4, 12), "euclidean": (8, 16), "manhattan": (8, 16), "dot": (4, 16), "hamming": (4, 16)}
+#: Where in a node its children and its vector begin, in bytes, newest layout first: before Annoy 1.17, words of hamming
+#: were not aligned. The squared norm of an angular item lies where the first of its children would.
+_OFFSETS = {
+    "angular": ((4, 12),),
+    "euclidean": ((8, 16),),
+    "manhattan": ((8, 16),),
+    "dot": ((4, 16),),
+    "hamming": ((4, 16), (4, 12)),
+}
 _BITS_PER_WORD = 64
 
 
-class AnnoyFile:
-    """The items of a file that Annoy wrote (:class:`~annlib.compat._annoy_items.Items`).
-
-    Opening it looks at the head of each item, not at the vectors.
+def open_annoy_file(file: IO[bytes], path: str, dim: int, metric: str) -> AnnoyFile:
+    """Map a file that Annoy wrote, and look at the head of each item, not at the vectors.
 
     Parameters
     ----------
     file
         The file, open for reading; it may be closed afterwards.
     path
-        Its name.
+        Its name, for messages.
     dim
         Dimensions of the vectors.
     metric
@@ -50,12 +55,32 @@ class AnnoyFile:
     OSError
         The file cannot be read, or is not one that Annoy writes for these dimensions and this metric.
     """
+    newest, *older = _node_types(metric, dim)
+    try:
+        return AnnoyFile(file, path, dim, metric, newest)
+    except OSError:
+        for node_type in older:
+            with suppress(OSError):
+                return AnnoyFile(file, path, dim, metric, node_type)
+        raise
 
-    def __init__(self, file: IO[bytes], path: str, dim: int, metric: str) -> None:
+
+class AnnoyFile:
+    """The items of a file that Annoy wrote (:class:`~annlib.compat._annoy_items.Items`).
+
+    Parameters
+    ----------
+    file, path, dim, metric
+        As of :func:`open_annoy_file`.
+    node_type
+        One of the layouts of a node.
+    """
+
+    def __init__(self, file: IO[bytes], path: str, dim: int, metric: str, node_type: np.dtype[np.void]) -> None:
         self.path = path
         self._dim = dim
         self._metric = metric
-        self._nodes = _map_nodes(file, path, node_type(metric, dim))
+        self._nodes = _map_nodes(file, path, node_type)
         self._descendants: NDArray[np.int32] = self._nodes["n_descendants"]
         self._children: NDArray[np.int32] = self._nodes["children"]
         self.n_items = int(self._descendants[-1])
@@ -76,37 +101,14 @@ class AnnoyFile:
         stored = self._stored if self.ids is None else self._stored[self.ids]
         return stored if self._metric != "hamming" else self._unpacked(stored)
 
-    @cached_property
+    @property
     def n_trees(self) -> int:
-        """How many trees there are."""
-        if self.n_items <= 1:  # every node of every tree is a root
-            return (len(self._nodes) - self.n_items) // 2
-        run = self._roots_at_the_end()
-        if self._root_lists_items():  # the roots, one after another, and as many copies
-            return run // 2
-        # Copies of all roots, and before them the root, or the roots of several threads, that were made last.
-        return len({(left, right) for left, right in self._children[-run:, :2].tolist()})
+        """How many trees there are; to count them is to look at every node."""
+        # Of the nodes that are no items, only a root and its copy have all items below.
+        return int(np.count_nonzero(self._descendants[self.n_items :] == self.n_items)) // 2
 
     def _unpacked(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.unpackbits(stored, axis=-1, count=self._dim, bitorder="little")
-
-    def _roots_at_the_end(self) -> int:
-        window = _BITS_PER_WORD
-        while True:
-            tail = self._descendants[-window:]
-            others = np.flatnonzero(tail != self.n_items)
-            if others.size > 0:
-                return len(tail) - 1 - int(others[-1])
-            if window >= len(self._descendants):
-                return len(tail)
-            window *= 2
-
-    def _root_lists_items(self) -> bool:
-        return self.n_items <= self._children.shape[1] or self._n_present == 1
-
-    @property
-    def _n_present(self) -> int:
-        return self.n_items if self.ids is None else len(self.ids)
 
     def _checked_ids(self) -> NDArray[np.int64] | None:
         """Return the ids there are, None where there is no hole, once items and a root have been looked at."""
@@ -126,29 +128,32 @@ class AnnoyFile:
     def _check_extent(self) -> None:
         count = len(self._nodes)
         n_items = self.n_items
-        if not 0 <= n_items <= count - (n_items > 1):
+        if not 0 <= n_items <= count - (n_items > 0):
             raise self._foreign(f"its last node tells of {n_items} items, of {count} nodes in all")
         if n_items == 0 and self._descendants.any():
             raise self._foreign("it has nodes but no items; it may be cut short")
-        if n_items == 1 and self._nodes["vector"][1:].any():
+        if n_items == 1 and not self._is_only_vector(self._nodes["vector"][0]):
             raise self._foreign("it has one item but several vectors; it may be cut short, or built without trees")
         if n_items > 1 and (self._descendants[n_items - 1] != 1 or self._descendants[n_items] < 2):
             raise self._foreign(f"its items are not {n_items}, as its last node tells; it may be cut short")
 
+    def _is_only_vector(self, vector: NDArray[np.generic]) -> bool:
+        """Tell whether all other nodes have this vector or none: the roots of one item are blank, or its copies."""
+        others = self._nodes["vector"][1:]
+        return bool(((others == vector).all(axis=1) | ~others.any(axis=1)).all())
+
     def _check_root(self, ids: NDArray[np.int64]) -> None:
+        """Compare what is below the last root with the items, or, before Annoy 1.9, with items and holes."""
         if self.n_items == 0:
             return
         children = self._children[-1]
         if self.n_items <= len(children) or len(ids) == 1:
-            whole = np.array_equal(children[: len(ids)], ids)
+            below = children[: self.n_items]
+            whole = np.array_equal(below[: len(ids)], ids) or np.array_equal(below, np.arange(self.n_items))
         else:
             left, right = children[:2].tolist()
-            count = len(self._nodes)
-            whole = (
-                0 <= left < count
-                and 0 <= right < count
-                and int(self._descendants[left]) + int(self._descendants[right]) == len(ids)
-            )
+            known = min(left, right) >= 0 and max(left, right) < len(self._nodes)
+            whole = known and int(self._descendants[[left, right]].sum()) in (len(ids), self.n_items)
         if not whole:
             raise self._foreign("its last root does not have its items below")
 
@@ -160,24 +165,24 @@ class AnnoyFile:
 
 
 @lru_cache(maxsize=64)
-def node_type(metric: str, dim: int) -> np.dtype[np.void]:
-    """Return a node as a structured type; the children, as many as fit, overlap the vector."""
-    children, vector = _OFFSETS[metric]
-    vector_type: np.dtype[np.generic]
-    if metric == "hamming":
-        words = -(-dim // _BITS_PER_WORD)
-        vector_type = np.dtype(("u1", (8 * words,)))
-    else:
-        vector_type = np.dtype(("<f4", (dim,)))
-    size = vector + vector_type.itemsize
-    return np.dtype(
-        {
-            "names": ["n_descendants", "children", "vector"],
-            "formats": ["<i4", ("<i4", ((size - children) // 4,)), vector_type],
-            "offsets": [0, children, vector],
-            "itemsize": size,
-        }
-    )
+def _node_types(metric: str, dim: int) -> tuple[np.dtype[np.void], ...]:
+    """Return the layouts of a node as structured types; the children, as many as fit, overlap the vector."""
+    words = -(-dim // _BITS_PER_WORD)
+    vector = np.dtype(("u1", (8 * words,))) if metric == "hamming" else np.dtype(("<f4", (dim,)))
+    layouts = []
+    for children_at, vector_at in _OFFSETS[metric]:
+        size = vector_at + vector.itemsize
+        layouts.append(
+            np.dtype(
+                {
+                    "names": ["n_descendants", "children", "vector"],
+                    "formats": ["<i4", ("<i4", ((size - children_at) // 4,)), vector],
+                    "offsets": [0, children_at, vector_at],
+                    "itemsize": size,
+                }
+            )
+        )
+    return tuple(layouts)
 
 
 def _map_nodes(file: IO[bytes], path: str, node: np.dtype[np.void]) -> NDArray[np.void]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from annlib.compat._annoy_file import AnnoyFile
+from annlib.compat._annoy_file import AnnoyFile, open_annoy_file
 from annlib.compat._annoy_items import IndexItems, Items
 from annlib.compat._annoy_search import METRICS, NearestItems
 from annlib.errors import IndexFileError
@@ -32,7 +32,8 @@ class Opened(NamedTuple):
     items: Items
     nearest: NearestItems | None
     """None with a file of Annoy's, which is no index yet."""
-    n_trees: int
+    n_trees: int | None
+    """None with a file of Annoy's, where they are yet to be counted."""
 
 
 @contextmanager
@@ -61,8 +62,7 @@ def open_items(path: str, dim: int, metric: str) -> Opened:
     with Path(path).open("rb", buffering=0) as file:
         if file.read(len(_MAGIC)) == _MAGIC:
             return _open_index(path, dim, metric)
-        annoy_file = AnnoyFile(file, path, dim, metric)
-    return Opened(annoy_file, None, annoy_file.n_trees)
+        return Opened(open_annoy_file(file, path, dim, metric), None, None)
 
 
 def _open_index(path: str, dim: int, metric: str) -> Opened:

@@ -86,7 +86,8 @@ class AnnoyIndex:
         self._nearest: NearestItems | None = None
         self._built = False
         self._loaded = False
-        self._n_trees = 0
+        #: None with a file of Annoy's, until they are asked for.
+        self._n_trees: int | None = 0
         #: The file that the items came from, or will be built in.
         self._path: str | None = None
 
@@ -134,13 +135,14 @@ class AnnoyIndex:
         if not isinstance(self._items, ItemBuffer):
             state = "loaded" if self._loaded else "built"
             raise AnnlibError(f"You can't build a {state} index")
-        self._n_trees = 1 if trees == -1 else trees
+        trees = 1 if trees == -1 else trees
         ids = self._items.ids
         vectors = self._items.vectors() if self._path is None else self._items.blocks()
         threads = max(jobs, 0)
-        index = build_index(vectors, ids, self._metric, path=self._path, n_trees=self._n_trees, num_threads=threads)
+        index = build_index(vectors, ids, self._metric, path=self._path, n_trees=trees, num_threads=threads)
         self._items = IndexItems(index, ids)
         self._nearest = NearestItems(index, ids, self._metric)
+        self._n_trees = trees
         self._built = True
         return True
 
@@ -291,6 +293,8 @@ class AnnoyIndex:
 
     def get_n_trees(self) -> int:
         """Return how many trees were asked for, or, of a file that Annoy wrote, built."""
+        if self._n_trees is None:
+            self._n_trees = cast("AnnoyFile", self._items).n_trees
         return self._n_trees
 
     def verbose(self, v: SupportsIndex, /) -> Literal[True]:
@@ -305,7 +309,7 @@ class AnnoyIndex:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._built and self._path is not None:
             return _reopened, (type(self), self._f, self._metric, os.path.abspath(self._path), self._loaded)  # noqa: PTH100
-        trees = self._n_trees if self._built else None
+        trees = self.get_n_trees() if self._built else None
         vectors = np.ascontiguousarray(self._items.vectors(), dtype=np.float32)
         return _rebuilt, (type(self), self._f, self._metric, self._items.ids, vectors, trees)
 
