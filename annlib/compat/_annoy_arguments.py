@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 import operator
 import os
 import warnings
@@ -74,14 +73,10 @@ def _check_length(value: Sized, dim: int) -> None:
 
 def check_finite(vector: NDArray[np.float32]) -> None:
     """Raise ValueError where a component is NaN, infinite or beyond float32."""
-    # The sum of squares is finite in all but few cases, and is had for less than a look at each component.
-    if math.isfinite(vector.dot(vector)):
-        return
-    outside = np.flatnonzero(~np.isfinite(vector))
-    if outside.size > 0:
-        raise ValueError(
-            f"vector: expected finite numbers within the range of float32, got {vector[outside[0]]} at {outside[0]}"
-        )
+    finite = np.isfinite(vector)
+    if not finite.all():
+        at = int(finite.argmin())
+        raise ValueError(f"vector: expected finite numbers within the range of float32, got {vector[at]} at {at}")
 
 
 def metric_name(metric: str | Default) -> str:
