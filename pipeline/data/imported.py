@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 #: Bytes of vectors that are put in order at once.
-_BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 16 << 20
 #: How many ids are kept in the order of the file, which often begins with what is best known.
 _FIRST_IDS = 10
 _SHOWN_IDS = 3
@@ -164,7 +164,7 @@ def _save_in_order(path: Path, read: _Read, unsorted: BinaryIO) -> int:
     """Write the first vector of each id as ``.npy``, by ascending id; returns how many are zero."""
     vectors = np.memmap(unsorted, "<f4", mode="r", shape=(len(read.rows), read.dim))
     _, first = np.unique(read.rows, return_index=True)
-    block_rows = max(1, _BLOCK_BYTES // (4 * read.dim))
+    block_rows = max(1, BLOCK_BYTES // (4 * read.dim))
     zero_vectors = 0
     with path.open("xb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(first), read.dim)}

@@ -149,3 +149,12 @@ def test_survives_json() -> None:
     documents = json.loads(json.dumps([gate.to_json() for gate in gates], allow_nan=False))
     assert [document["passed"] for document in documents] == [gate.passed for gate in gates]
     assert documents[-2]["value"] is None
+
+
+def test_without_interactions_there_is_no_quality_to_judge() -> None:
+    names = {gate.name for gate in check_gates(GateSettings(), replace(GOOD, evaluation=None), GOOD)}
+    assert names == {gate.name for gate in check_gates(GateSettings(), GOOD, GOOD) if "ndcg" not in gate.name}
+    assert names
+    since = {gate.name for gate in check_gates(GateSettings(), GOOD, replace(GOOD, evaluation=None))}
+    assert "ndcg@20 against popularity" in since
+    assert "ndcg@20 against the published run" not in since
