@@ -88,7 +88,7 @@ class ItemBuffer:
         return np.sort(self._arrivals(self._row_of))
 
     def get(self, item: int) -> NDArray[np.float32]:
-        """As of :class:`Items`, but a view that lasts until the next item is added."""
+        """As of :class:`Items`."""
         row = self._row(item)
         return self._rows[row] if row >= 0 else np.zeros(self._dim, dtype=np.float32)
 
@@ -126,7 +126,10 @@ class ItemBuffer:
         if capacity <= len(self._rows):
             return
         if self._scratch is None:
-            self._rows.resize((capacity, self._dim), refcheck=False)
+            # Not resized in place: another thread may be reading.
+            rows = np.empty((capacity, self._dim), dtype=np.float32)
+            rows[: self._count] = self._rows[: self._count]
+            self._rows = rows
             return
         size = capacity * self._dim * self._rows.itemsize
         # Not a sparse file: a full disk is then an error here, not a crash where a page is first written.
