@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annlib.errors import AnnlibError
+from annlib.commands.errors import CommandError
 from annlib.index import Index
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def open_words(file: str | os.PathLike[str], index_path: str | os.PathLike[str] 
 
     Raises
     ------
+    CommandError
+        The vectors have no words; the index was not built here; or its folder cannot be written.
     AnnlibError
-        The vectors cannot be read or have no words; the index is damaged, or was not built here; or its folder cannot
-        be written.
+        The vectors cannot be read, or the index is damaged.
     OSError
         The file cannot be read.
     """
@@ -54,7 +55,10 @@ def open_words(file: str | os.PathLike[str], index_path: str | os.PathLike[str] 
         if kept_stamp == stamp:
             return index
         if kept_stamp is None:
-            raise AnnlibError(f"{kept}: expected an index that `annlib words` built, got another; move it away")
+            raise CommandError(
+                f"{kept}: expected an index that `annlib words` built, got another",
+                "Move it away, or name another place with --index PATH.",
+            )
     print(f"annlib: building {kept} (once, until {source.name} changes)", file=sys.stderr)
     return _build(source, kept, {_STAMP: stamp})
 
@@ -65,12 +69,12 @@ def _build(file: Path, kept: Path, metadata: dict[str, Any]) -> Index:
     source = open_vectors(file)
     first = next(source.blocks(), None)
     if first is None or not isinstance(first.ids, list):
-        raise AnnlibError(f"{file}: expected vectors with words, got {source.format} without")
+        raise CommandError(f"{file}: expected vectors with words, got {source.format} without", "See `annlib search`.")
     try:
         return build_index(source, kept, metric="cosine", duplicates="first", metadata=metadata)
     except OSError as error:
         if error.errno not in _NOT_WRITABLE:
             raise
-        raise AnnlibError(
-            f"{kept}: the index cannot be written there ({error.strerror}); name another place with --index PATH"
+        raise CommandError(
+            f"{kept}: the index cannot be written there ({error.strerror})", "Name another place with --index PATH."
         ) from error

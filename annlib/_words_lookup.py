@@ -22,7 +22,12 @@ __all__ = ["Neighbor", "QueryError", "WordLookup"]
 
 
 class QueryError(ValueError):
-    """Words that have no answer; the message says why."""
+    """Words that have no answer: what is wrong, and what to do about it."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
+        self.advice = advice
 
 
 @dataclass(frozen=True)
@@ -98,18 +103,18 @@ class WordLookup:
                 return int(row)
         close = closest_spellings(word, self._vocabulary.find_rows)
         advice = f"closest to it: {', '.join(close)}" if close else "no other word is close to it"
-        raise QueryError(f"{word!r} is not a word of {self._index.path or 'the index'}; {advice}")
+        raise QueryError(f"{word!r} is not a word of {self._index.path or 'the index'}", advice)
 
     def _sum(self, weights: Counter[int]) -> NDArray[np.float64]:
         """Sum the unit vectors of rows, each so many times; float64, shape ``(d,)``."""
         counted = {row: weight for row, weight in weights.items() if weight != 0}
         if not counted:
-            raise QueryError("the words cancel out: nothing is left to look for")
+            raise QueryError("the words cancel out: nothing is left to look for", "add one that is not subtracted")
         vectors = self._index.vectors[list(counted)].astype(np.float64)
         norms = np.linalg.norm(vectors, axis=1)
         if not norms.all():
             [word] = self._vocabulary.words(np.array([list(counted)[int(np.argmin(norms))]]))
-            raise QueryError(f"the vector of {word!r} is zero: it has no direction, and no neighbours")
+            raise QueryError(f"the vector of {word!r} is zero: it has no direction", "leave it out")
         return np.asarray(np.array(list(counted.values())) @ (vectors / norms[:, np.newaxis]))
 
 

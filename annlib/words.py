@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from annlib._words_index import open_words
 from annlib._words_lookup import Neighbor, QueryError, WordLookup
+from annlib.commands.errors import CommandError
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ Without words, reads them line by line: at a terminal after a prompt, from a pip
 separated by tabs. Words are separated by blanks; "quotation marks" keep blanks within a word."""
 _EPILOG = """\
 The first call builds an index and keeps it as FILE.cosine.ann; later calls map it. It is built again when the size of
-FILE changes or the time of its modification. Options come before FILE: all that follows it, also after a -, is words."""
+FILE changes or the time of its modification. Options come before FILE: what follows it are words, each with its -."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +56,10 @@ def run(options: argparse.Namespace) -> None:
     ------
     AnnlibError, OSError
         The vectors or their index cannot be used.
+    CommandError
+        The words have no answer, or options stand among them.
     ValueError
-        An argument is not as described, or the words have no answer.
+        An argument is not as described.
     """
     _refuse_late_options(options.words)
     lookup = WordLookup(open_words(options.file, options.index))
@@ -66,7 +69,10 @@ def run(options: argparse.Namespace) -> None:
         show(query, lookup.nearest(terms, options.k, recall=options.recall))
 
     if options.words:
-        answer(" ".join(options.words), options.words)
+        try:
+            answer(" ".join(options.words), options.words)
+        except QueryError as error:
+            raise CommandError(error.what, f"{error.advice[0].upper()}{error.advice[1:]}.") from None
     elif sys.stdin.isatty():
         _converse(answer)
     else:
@@ -78,7 +84,7 @@ def _refuse_late_options(words: list[str]) -> None:
     pairs = zip(words, [*words[1:], ""], strict=False)
     late = [word for word, after in pairs if word.startswith("--") or (word == "-k" and after.isdecimal())]
     if late:
-        raise ValueError(f"{late[0]}: expected options before FILE, got one after it, where words are")
+        raise CommandError(f"{late[0]}: an option after FILE, where words are", "Give the options before FILE.")
 
 
 def _converse(answer: Callable[[str, Sequence[str]], None]) -> None:
@@ -108,7 +114,8 @@ def _answer_lines(answer: Callable[[str, Sequence[str]], None]) -> None:
             unanswered += 1
         sys.stdout.flush()  # another program may be waiting for it
     if unanswered > 0:
-        raise QueryError(f"{unanswered} {'line' if unanswered == 1 else 'lines'} had no answer")
+        lines = "line" if unanswered == 1 else "lines"
+        raise CommandError(f"{unanswered} {lines} had no answer", "The messages above say why.")
 
 
 def _input_lines() -> Iterator[str]:

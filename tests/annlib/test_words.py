@@ -17,6 +17,8 @@ import pytest
 
 from annlib import AnnlibError, Index, IndexFileError
 from annlib import words as words_command
+from annlib.cli import main
+from annlib.commands.errors import CommandError
 from annlib.words import QueryError, WordLookup, open_words
 
 if TYPE_CHECKING:
@@ -52,13 +54,12 @@ def lookup() -> WordLookup:
 
 @pytest.fixture
 def run() -> Callable[..., None]:
-    """Run the command as ``annlib`` does."""
+    """Run the command, and let its errors through."""
 
     def run_command(*arguments: object) -> None:
-        parser = argparse.ArgumentParser(prog="annlib")
-        words = parser.add_subparsers().add_parser("words")
-        words_command.add_arguments(words)
-        words_command.run(parser.parse_args(["words", *map(str, arguments)]))
+        parser = argparse.ArgumentParser(prog="annlib words")
+        words_command.add_arguments(parser)
+        words_command.run(parser.parse_args(list(map(str, arguments))))
 
     return run_command
 
@@ -183,7 +184,7 @@ def test_nothing_that_was_not_built_here_is_overwritten(file, tmp_path):
         open_words(file, place)
     assert place.read_text() == "keep me" * 1000
     Index.build(np.eye(3), metric="cosine", path=place)
-    with pytest.raises(AnnlibError, match="expected an index that `annlib words` built"):
+    with pytest.raises(CommandError, match="expected an index that `annlib words` built"):
         open_words(file, place)
     assert len(Index.open(place)) == 3
 
@@ -198,7 +199,7 @@ def test_of_a_word_twice_the_first_counts(tmp_path):
 def test_a_folder_that_cannot_be_written(file):
     file.parent.chmod(0o500)
     try:
-        with pytest.raises(AnnlibError, match="--index PATH"):
+        with pytest.raises(CommandError, match="cannot be written there"):
             open_words(file)
     finally:
         file.parent.chmod(0o700)
@@ -206,7 +207,7 @@ def test_a_folder_that_cannot_be_written(file):
 
 def test_vectors_without_words(tmp_path):
     np.save(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
-    with pytest.raises(AnnlibError, match="expected vectors with words, got npy"):
+    with pytest.raises(CommandError, match="expected vectors with words, got npy"):
         open_words(tmp_path / "x.npy")
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
 
@@ -217,6 +218,16 @@ def test_words_of_the_command_line(file, run, capsys):
     assert line == f"king -man woman\tqueen\t{lookup_cosine(['king', '-man', 'woman'], 'queen'):.6f}"
 
 
+def test_the_command_line_of_annlib(file, capsys):
+    assert main(["words", "-k", "1", str(file), "king", "-man", "woman"]) == 0
+    assert capsys.readouterr().out.startswith("king -man woman\tqueen\t")
+    assert main(["words", str(file), "king", "-kng"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"annlib: 'kng' is not a word of {file}.cosine.ann",
+        "Closest to it: king.",
+    ]
+
+
 def lookup_cosine(terms: list[str], word: str) -> float:
     query = sum(-unit(term[1:]) if term.startswith("-") else unit(term) for term in terms)
     return float(unit(word) @ query / np.linalg.norm(query))
@@ -224,13 +235,13 @@ def lookup_cosine(terms: list[str], word: str) -> float:
 
 @pytest.mark.parametrize("late", [["king", "-k", "2"], ["--json", "king"]])
 def test_options_after_the_file(file, run, late):
-    with pytest.raises(ValueError, match="expected options before FILE"):
+    with pytest.raises(CommandError, match="an option after FILE"):
         run(file, *late)
 
 
 def test_lines_of_a_pipe(file, run, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'man\n\ncaf\xe9\n king  "woman" \n'), "ascii"))
-    with pytest.raises(QueryError, match="1 line had no answer"):
+    with pytest.raises(CommandError, match="1 line had no answer"):
         run("--json", "-k", 2, file)
     captured = capsys.readouterr()
     answers = [json.loads(line) for line in captured.out.splitlines()]
