@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,8 +21,12 @@ from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from annlib.compat.sklearn import KNeighborsClassifier, KNeighborsRegressor, KNeighborsTransformer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Samples = NDArray[np.float64]
 
@@ -37,6 +41,13 @@ METRICS: dict[str, dict[str, Any]] = {
 }
 WEIGHTS = {"uniform": "uniform", "none": None, "distance": "distance", "own": lambda found: np.exp(-found)}
 OURS = {"transformer": KNeighborsTransformer, "classifier": KNeighborsClassifier, "regressor": KNeighborsRegressor}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Of OpenMP and BLAS, whose threads spin where the machine is shared."""
+    with threadpool_limits(1):
+        yield
 
 
 @parametrize_with_checks([KNeighborsTransformer(), KNeighborsClassifier(), KNeighborsRegressor(weights="distance")])
