@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
-from scipy.sparse import csr_array
 from sklearn.manifold import TSNE
 
 from annlib import Index
+from annlib.compat.sklearn import KNeighborsTransformer
 from annlib.examples._figure import add_output, new_figure, save
 
 if TYPE_CHECKING:
@@ -92,14 +92,8 @@ def most_played(index: Index, count: int, plays: Path | None, id_column: str, co
 
 def map_of(index: Index, rows: NDArray[np.int64], seed: int = 0) -> NDArray[np.float32]:
     """Place items in two dimensions by t-SNE of their graph of nearest neighbours; float32 ``(m, 2)``."""
-    chosen = Index.build(index.vectors[rows], metric="cosine")
     k = min(_NEIGHBORS, len(rows) - 1)
-    neighbors, cosines = chosen.neighbor_rows(k)
-    # Each item is its own nearest, at distance 0, as scikit-learn's graphs have it.
-    columns = np.column_stack([np.arange(len(rows)), neighbors])
-    distances = np.column_stack([np.zeros(len(rows)), np.maximum(1 - cosines, 0)])
-    starts = np.arange(len(rows) + 1) * (k + 1)
-    graph = csr_array((distances.ravel(), columns.ravel(), starts), shape=(len(rows), len(rows)))
+    graph = KNeighborsTransformer(n_neighbors=k, metric="cosine").fit_transform(index.vectors[rows])
     perplexity = min(_PERPLEXITY, (k - 1) / 3)
     tsne = TSNE(metric="precomputed", init="random", perplexity=perplexity, random_state=seed)
     return np.asarray(tsne.fit_transform(graph), dtype=np.float32)

@@ -33,6 +33,8 @@ __all__ = ["KNOWN_ACCURACY", "Digits", "Strips", "accuracy", "draw_strips", "fin
 KNOWN_ACCURACY = "96.6 to 97.1 %"
 SEEDS, NEIGHBORS = 5, 10
 _SIDE, _WHITE = 28, 255.0
+#: Of the picture, in pixels of the images: from line to line, from image to image, and between seeds and neighbours.
+_LINE, _COLUMN, _GAP = 40, 36, 12
 _LABEL_HEADER_BYTES = 8
 
 
@@ -86,18 +88,28 @@ def draw_strips(
     figure: FigureBase, strips: Strips, train: Digits, tests: Digits, *, title: str, score_format: str
 ) -> None:
     """Draw each seed, and right of it its nearest, with their digits and scores; wrong digits in red."""
-    figure.suptitle(title)
-    axes = figure.subplots(len(strips.seeds), NEIGHBORS + 2, width_ratios=[1, 0.3] + [1] * NEIGHBORS, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for seed, rows, scores, line in zip(strips.seeds, strips.rows, strips.scores, axes, strict=True):
+    lines, columns = strips.rows.shape
+    picture = np.zeros((lines * _LINE, (columns + 1) * _COLUMN + _GAP), dtype=np.float32)
+    axes = figure.subplots()
+    for line, (seed, rows, scores) in enumerate(zip(strips.seeds, strips.rows, strips.scores, strict=True)):
         digit = tests.labels[seed]
-        line[0].imshow(tests.images[seed].reshape(_SIDE, _SIDE), cmap="Blues")
-        line[0].set_title(f"a {digit}", fontsize=8, pad=2)
-        for row, score, axis in zip(rows, scores, line[2:], strict=True):
-            axis.imshow(train.images[row].reshape(_SIDE, _SIDE), cmap="Greys")
-            color = "black" if train.labels[row] == digit else "red"
-            axis.set_title(f"{train.labels[row]}: {score:{score_format}}", fontsize=8, pad=2, color=color)
+        _paste(picture, tests.images[seed], line, 0)
+        axes.text(_SIDE / 2, line * _LINE, f"a {digit}", fontsize=8, ha="center", weight="bold")
+        for place, (row, score) in enumerate(zip(rows, scores, strict=True)):
+            left = _GAP + (place + 1) * _COLUMN
+            _paste(picture, train.images[row], line, left)
+            label, color = train.labels[row], "black" if train.labels[row] == digit else "red"
+            text = f"{label}: {score:{score_format}}"
+            axes.text(left + _SIDE / 2, line * _LINE, text, fontsize=8, ha="center", color=color)
+    axes.imshow(picture, cmap="Greys", aspect="equal")
+    axes.axvline(_COLUMN + _GAP / 2 - (_COLUMN - _SIDE) / 2, color="black", linewidth=0.5)
+    axes.set_axis_off()
+    axes.set_title(title, pad=14)
+
+
+def _paste(picture: NDArray[np.float32], image: NDArray[np.float32], line: int, left: int) -> None:
+    top = line * _LINE + (_LINE - _SIDE) // 2
+    picture[top : top + _SIDE, left : left + _SIDE] = image.reshape(_SIDE, _SIDE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

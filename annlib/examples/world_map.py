@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annlib import Index
+from annlib.compat.sklearn import KNeighborsRegressor
 from annlib.examples._figure import add_output, new_figure, save
 
 if TYPE_CHECKING:
@@ -58,12 +58,15 @@ def predict(points: Points, latitude: ArrayLike, longitude: ArrayLike, k: int = 
 
     Places have any one shape, which the result has too.
     """
-    index = Index.build(on_sphere(points.latitude, points.longitude), metric="euclidean")
+    regressor = KNeighborsRegressor(n_neighbors=min(k, len(points.value)), weights=_inverse_great_circle)
+    regressor.fit(on_sphere(points.latitude, points.longitude), points.value)
     places = on_sphere(latitude, longitude)
-    rows, chords = index.search_rows(places.reshape(-1, 3), min(k, len(index)))
-    weights = 1 / np.maximum(great_circle(chords), _PRECISION)
-    means: NDArray[np.float64] = (weights * points.value[rows]).sum(axis=1) / weights.sum(axis=1)
-    return means.reshape(places.shape[:-1])
+    means: NDArray[np.float64] = regressor.predict(places.reshape(-1, 3)).reshape(places.shape[:-1])
+    return means
+
+
+def _inverse_great_circle(chords: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / np.maximum(great_circle(chords), _PRECISION))
 
 
 def read_points(path: Path) -> Points:
