@@ -33,8 +33,9 @@ __all__ = ["KNOWN_ACCURACY", "Digits", "Strips", "accuracy", "draw_strips", "fin
 KNOWN_ACCURACY = "96.6 to 97.1 %"
 SEEDS, NEIGHBORS = 5, 10
 _SIDE, _WHITE = 28, 255.0
-#: Of the picture, in pixels of the images: from line to line, from image to image, and between seeds and neighbours.
-_LINE, _COLUMN, _GAP = 40, 36, 12
+#: Of the picture, in pixels of the images: from line to line, from image to image, between seeds and neighbours, and
+#: from the top of a line, where the label is, to its image.
+_LINE, _COLUMN, _GAP, _TOP = 40, 36, 12, 9
 _LABEL_HEADER_BYTES = 8
 
 
@@ -94,13 +95,13 @@ def draw_strips(
     for line, (seed, rows, scores) in enumerate(zip(strips.seeds, strips.rows, strips.scores, strict=True)):
         digit = tests.labels[seed]
         _paste(picture, tests.images[seed], line, 0)
-        axes.text(_SIDE / 2, line * _LINE, f"a {digit}", fontsize=8, ha="center", weight="bold")
+        axes.text(_SIDE / 2, line * _LINE + _TOP - 2, f"a {digit}", fontsize=8, ha="center", weight="bold")
         for place, (row, score) in enumerate(zip(rows, scores, strict=True)):
             left = _GAP + (place + 1) * _COLUMN
             _paste(picture, train.images[row], line, left)
             label, color = train.labels[row], "black" if train.labels[row] == digit else "red"
             text = f"{label}: {score:{score_format}}"
-            axes.text(left + _SIDE / 2, line * _LINE, text, fontsize=8, ha="center", color=color)
+            axes.text(left + _SIDE / 2, line * _LINE + _TOP - 2, text, fontsize=8, ha="center", color=color)
     axes.imshow(picture, cmap="Greys", aspect="equal")
     axes.axvline(_COLUMN + _GAP / 2 - (_COLUMN - _SIDE) / 2, color="black", linewidth=0.5)
     axes.set_axis_off()
@@ -108,7 +109,7 @@ def draw_strips(
 
 
 def _paste(picture: NDArray[np.float32], image: NDArray[np.float32], line: int, left: int) -> None:
-    top = line * _LINE + (_LINE - _SIDE) // 2
+    top = line * _LINE + _TOP
     picture[top : top + _SIDE, left : left + _SIDE] = image.reshape(_SIDE, _SIDE)
 
 
