@@ -157,10 +157,12 @@ class Run:
         UnknownNameError
             If the query matches nothing, or several; the message says what is close, or which.
         """
-        vocabulary = self.vocabulary(entity)
+        return self.similar_to_row(entity, find_row(self.vocabulary(entity), entity, query), k)
+
+    def similar_to_row(self, entity: str, row: int, k: int = 10) -> list[Neighbor]:
+        """The entities nearest to that of a row of the vocabulary, as :meth:`similar` finds them."""
         index = self.index(entity, "cosine")
-        own_id = vocabulary.id(find_row(vocabulary, entity, query))
-        rows, scores = index.search_rows(index.vector(own_id)[None, :], k, exclude=[[own_id]])
+        rows, scores = index.neighbor_rows(k, rows=[row])
         return self._neighbors(entity, rows[0], scores[0])
 
     def recommend(

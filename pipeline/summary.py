@@ -42,7 +42,8 @@ def print_run(console: Console, run: Run, date: datetime.date, *, already_publis
         console.print(_quality(run))
         console.print(_lookups(run, *_best_known(run)))
     for entity, imported in run.imported.items():
-        console.print(_lookups(run, entity, imported.first_ids))
+        vocabulary = imported.vocabulary(entity)
+        console.print(_lookups(run, entity, [vocabulary.row(first) for first in imported.first_ids]))
 
 
 def print_plan(console: Console, steps: Sequence[PlannedStep], task: PublishRun) -> None:
@@ -85,23 +86,22 @@ def _quality(run: Run) -> Table:
     return table
 
 
-def _best_known(run: Run) -> tuple[str, list[int | str]]:
-    """The best-known entities of the type that says most to a person: an attribute, if there is one."""
+def _best_known(run: Run) -> tuple[str, list[int]]:
+    """Rows of the best-known entities of the type that says most to a person: an attribute, if there is one."""
     item = run.encoded.item_entity
     entity = next((name for name in run.entities if name not in (USER, item, *run.imported)), item)
-    vocabulary = run.vocabulary(entity)
-    listeners = np.bincount(run.encoded.entity_items(entity).indices, minlength=len(vocabulary))
-    return entity, [vocabulary.id(row) for row in np.argsort(-listeners, kind="stable")[:_LOOKUPS].tolist()]
+    listeners = np.bincount(run.encoded.entity_items(entity).indices, minlength=len(run.vocabulary(entity)))
+    return entity, np.argsort(-listeners, kind="stable")[:_LOOKUPS].tolist()
 
 
-def _lookups(run: Run, entity: str, ids: Sequence[int | str]) -> Table:
+def _lookups(run: Run, entity: str, rows: Sequence[int]) -> Table:
     """Neighbours of some entities."""
     table = Table(title=f"Similar {entity}s, for example", title_justify="left", box=None)
     table.add_column(entity)
     table.add_column("nearest, with cosines", overflow="fold")
     vocabulary = run.vocabulary(entity)
-    for id in ids[:_LOOKUPS]:  # noqa: A001 (the word for it)
-        neighbors = run.similar(entity, id, _NEIGHBORS)
+    for row in rows[:_LOOKUPS]:
+        neighbors = run.similar_to_row(entity, row, _NEIGHBORS)
         shown = Text(", ").join(plain(f"{neighbor.name} {neighbor.score:.2f}") for neighbor in neighbors)
-        table.add_row(plain(vocabulary.name(vocabulary.row(id))), shown)
+        table.add_row(plain(vocabulary.name(row)), shown)
     return table

@@ -6,6 +6,7 @@ import gzip
 import pickle
 import tracemalloc
 
+import h5py
 import numpy as np
 import pytest
 
@@ -80,6 +81,27 @@ def test_several_files_are_one_in_the_order_of_their_names(write, tmp_path, impo
     result, vectors = imported(f"{tmp_path}/*.npy")
     assert result.vocabulary("word").ids.to_pylist() == [0, 1, 2, 3]
     assert vectors[:, 0].tolist() == [0, 0, 1, 1]
+
+
+def test_columns_of_parquet(write, tmp_path, imported):
+    write("parts/part-0.parquet", {"key": ["b", "a"], "vector": [[1.0, 2.0], [3.0, 4.0]], "other": [[0.0], [0.0]]})
+    write("parts/part-1.parquet", {"key": ["c"], "vector": [[5.0, 6.0]], "other": [[0.0]]})
+    result, vectors = imported(tmp_path / "parts", id_column="key", vector_column="vector")
+    assert result.vocabulary("word").ids.to_pylist() == ["a", "b", "c"]
+    assert vectors.tolist() == [[3, 4], [1, 2], [5, 6]]
+    wide = write("wide.parquet", {"key": [9, 7], "x": [0.5, 1.5], "y": [2.5, 3.5]})
+    result, vectors = imported(wide, id_column="key")
+    assert result.vocabulary("word").ids.to_pylist() == [7, 9]
+    assert vectors.tolist() == [[1.5, 3.5], [0.5, 2.5]]
+    with pytest.raises(DataError, match=r"wide\.parquet: expected one column 'id', got the columns key, x, y"):
+        imported(wide, id_column="id")
+
+
+def test_a_data_set_of_hdf5(tmp_path, imported):
+    with h5py.File(tmp_path / "vectors.hdf5", "w") as file:
+        file["train"] = np.zeros((2, 3), np.float32)
+        file["test"] = np.ones((4, 3), np.float32)
+    assert imported(tmp_path / "vectors.hdf5", dataset="test")[1].tolist() == np.ones((4, 3)).tolist()
 
 
 def test_the_date_is_put_in_the_path(write, tmp_path, imported):
