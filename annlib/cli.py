@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from annlib import __version__
 from annlib.commands.errors import CommandError
 from annlib.errors import AnnlibError
-from annlib.vectors.base import VectorFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +53,9 @@ def _explain(error: Exception) -> tuple[str, str]:
     match error:
         case CommandError():
             return error.what, error.advice
-        case VectorFileError():
-            return str(error), error.advice
         case AnnlibError():
-            return str(error), "The file cannot be used: build the index again, or take it from a backup."
+            advice = "The file cannot be used: build the index again, or take it from a backup."
+            return str(error), getattr(error, "advice", advice)
         case ImportError():
             return str(error), "Install it in the environment that annlib runs in."
         case OSError():

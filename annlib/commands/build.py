@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from annlib.vectors import VectorSource
 
 __all__ = ["add_arguments", "run"]
+
+_SECONDS_BETWEEN = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +79,7 @@ class _Progress:
         self._total = "" if source.count is None else f" of {source.count:,}"
         self._count = source.count
         self._shown = sys.stderr.isatty()
+        self._next = 0.0
 
     def __enter__(self) -> _Progress:
         return self
@@ -85,7 +89,11 @@ class _Progress:
 
     def show(self, done: int) -> None:
         """Show how many vectors have been read."""
-        self._write("indexing ..." if done == self._count else f"{done:,}{self._total} vectors read")
+        if done == self._count:
+            self._write("indexing ...")
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + _SECONDS_BETWEEN
+            self._write(f"{done:,}{self._total} vectors read")
 
     def _write(self, text: str) -> None:
         if self._shown:

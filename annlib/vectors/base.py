@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["VectorBlock", "VectorFileError", "VectorSource"]
 
 BLOCK_BYTES = 16 << 20
-"""About how many bytes of a file become one block."""
+"""About how many bytes of a file become one block, at most."""
 
 
 _ADVICE = "Take the file from its source again, or name its format if it is another than was found."

@@ -59,4 +59,4 @@ def detect_format(path: str | os.PathLike[str]) -> str | None:
 def _has_digits(records: bytes) -> bool:
     """Tell word2vec's text from its binary format by what follows the first word."""
     numbers = records.replace(b"\t", b" ").partition(b" ")[2].partition(b"\n")[0][:24]
-    return bool(numbers) and not numbers.strip(_OF_NUMBERS)
+    return bool(re.search(rb"[0-9]", numbers)) and not numbers.strip(_OF_NUMBERS)

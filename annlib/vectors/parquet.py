@@ -143,7 +143,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         try:
             with pq.ParquetFile(raw, page_checksum_verification=True) as file:
                 yield file
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             lines = str(error).splitlines() or [type(error).__name__]
             raise VectorFileError(f"not a Parquet file that can be read: {lines[0]}", path=str(path)) from None
 
@@ -182,8 +182,9 @@ def _vector_columns(path: str, schema: pa.Schema, id_column: str | None, vector_
 def _number_columns(path: str, schema: pa.Schema, id_column: str | None) -> list[str]:
     fields = [field for field in schema if _is_number(field.type) and field.name != id_column]
     if not fields:
+        found = ", ".join(f"{field.name} of {field.type}" for field in schema)
         raise VectorFileError(
-            f"expected a column of lists or columns of numbers, got {', '.join(map(str, schema)) or 'none'}",
+            f"expected a column of lists or columns of numbers, got {found or 'none'}",
             path=path,
             advice="Write the vectors as a column of lists of numbers.",
         )

@@ -2,7 +2,7 @@
 
 word2vec itself ends each vector with a newline, other writers do not. Records have no fixed length, as words have none,
 so each is found only by way of the one before it. Of all ways to walk them, one regular expression over a large buffer
-is the fastest that Python has: it reads the words and jumps over the vectors.
+is the fastest that Python has: it finds the spaces after the words and jumps over the vectors.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annlib.vectors.base import BLOCK_BYTES, VectorBlock, VectorFileError, VectorSource, check_dim
-from annlib.vectors.files import InputFile
+from annlib.vectors.base import VectorBlock, VectorFileError, VectorSource, check_dim
+from annlib.vectors.files import InputFile, read_ahead
 
 if TYPE_CHECKING:
     import os
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from annlib.vectors.files import ByteReader
-
 __all__ = ["Word2vecSource", "parse_header"]
 
 _LONGEST_HEADER = 64
 _LONGEST_WORD = 4096
+_BUFFER_BYTES = 1 << 19  # stays in a core's cache, as a buffer is gone over several times
 _HEADER = re.compile(rb"([0-9]+)[ \t]+([0-9]+)[ \t]*\r?\n")
 
 
@@ -41,6 +40,7 @@ class Word2vecSource(VectorSource):
         count, dim, self._start = parse_header(self._file)
         super().__init__(path, dim=dim, count=count, has_ids=True)
         self._vector_bytes = 4 * dim
+        self._vector = re.compile(rb" .{%d}" % self._vector_bytes, re.DOTALL)
         shortest = count * (self._vector_bytes + 2)
         if self._file.size is not None and self._file.size < self._start + shortest:
             raise VectorFileError(
@@ -51,80 +51,71 @@ class Word2vecSource(VectorSource):
             )
 
     def blocks(self) -> Iterator[VectorBlock]:  # noqa: D102
-        # A token is what precedes a vector and its space: the word, perhaps after the newline that ends the record
-        # before. Where no further record is complete, the second branch takes all the rest at once.
-        record = re.compile(rb"([^ ]{1,%d}+) .{%d}|.+" % (_LONGEST_WORD, self._vector_bytes), re.DOTALL)
+        longest = _LONGEST_WORD + self._vector_bytes + 2  # of a record: with its space and newline
+        offset, row, held = self._start, 0, b""
         with self._file.open() as reader:
             reader.read(self._start)
-            buffer = memoryview(bytearray(max(BLOCK_BYTES, 2 * (self._vector_bytes + _LONGEST_WORD))))
-            held = 0  # bytes of a record that began in the last buffer
-            row = 0
-            while row < self.count:
-                start = reader.offset - held
-                filled = held + reader.fill(buffer[held:])
-                tokens = record.findall(buffer[:filled])
-                if tokens and not tokens[-1]:
-                    tokens.pop()
-                tokens = tokens[: self.count - row]
-                if not tokens:
-                    raise self._incomplete(bytes(buffer[: min(filled, _LONGEST_WORD + 2)]), start, row)
-                ends = np.cumsum(np.fromiter(map(len, tokens), np.int64, len(tokens)) + (1 + self._vector_bytes))
-                vectors = self._gather(buffer[:filled], ends - self._vector_bytes)
-                yield VectorBlock(self._finite(vectors, row), self._words(tokens, ends, start, row))
-                row += len(tokens)
-                held = filled - int(ends[-1])
-                buffer[:held] = bytes(buffer[filled - held : filled])
-            self._check_end(reader, bytes(buffer[:held]))
+            for buffer in read_ahead(reader, max(_BUFFER_BYTES, longest), longest):
+                records = buffer[longest - len(held) :]
+                records[: len(held)] = held
+                block, used = self._parse(records, offset, row)
+                row += len(block.vectors)
+                offset += used
+                held = bytes(records[used:])
+                if row == self.count:
+                    held = self._refuse_rest(held, offset)
+                elif len(held) >= longest:
+                    raise self._incomplete(held, offset, row)
+                if len(block.vectors) > 0:
+                    yield block
+        if row < self.count:
+            raise self._incomplete(held, offset, row)
 
-    def _gather(self, buffer: memoryview, starts: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _parse(self, records: memoryview, offset: int, row: int) -> tuple[VectorBlock, int]:
+        """Return the words and vectors that are complete, and how many bytes they take."""
+        tokens = self._vector.split(records)[:-1][: self.count - row]
+        if not tokens:
+            return VectorBlock(np.empty((0, self.dim), dtype=np.float32), []), 0
+        joined = b" ".join(tokens)
+        spaces = np.flatnonzero(np.frombuffer(joined + b" ", dtype=np.uint8) == ord(" "))
+        starts = spaces + 1 + np.arange(len(tokens)) * self._vector_bytes  # of the vectors
+        try:
+            words = joined.decode().replace("\n", "").split(" ")
+        except UnicodeDecodeError:
+            words = [""]
+        if not all(words) or np.diff(spaces, prepend=-1).max() > _LONGEST_WORD + 2:
+            faults = ((i, fault) for i, token in enumerate(tokens) if (fault := _fault_of_word(token)))
+            i, fault = next(faults)
+            word_start = int(starts[i]) - 1 - len(tokens[i].lstrip(b"\n"))
+            raise VectorFileError(fault, path=self.path, offset=offset + word_start, row=row + i)
+        vectors = self._finite(self._gather(records, starts), row)
+        return VectorBlock(vectors, words), int(starts[-1]) + self._vector_bytes
+
+    def _gather(self, records: memoryview, starts: NDArray[np.int64]) -> NDArray[np.float32]:
         """Copy the vectors that start at these bytes, one memory copy for each."""
         vector = np.dtype((np.void, self._vector_bytes))
-        anywhere = np.ndarray((len(buffer) - self._vector_bytes + 1,), dtype=vector, buffer=buffer, strides=(1,))
+        anywhere = np.ndarray((len(records) - self._vector_bytes + 1,), dtype=vector, buffer=records, strides=(1,))
         return anywhere[starts].view("<f4").reshape(-1, self.dim)
 
-    def _words(self, tokens: list[bytes], ends: NDArray[np.int64], start: int, row: int) -> list[str]:
-        """Decode all words at once: a space, which no word has, keeps them apart."""
-        try:
-            words = b" ".join(tokens).decode().replace("\n", "").split(" ")
-        except UnicodeDecodeError:
-            at = next(i for i, token in enumerate(tokens) if not _is_utf8(token))
-            wrong = tokens[at].lstrip(b"\n")
-            message = f"expected a word in UTF-8, got {wrong!r}"
-        else:
-            if all(words):
-                return words
-            at = words.index("")
-            message = "expected a word before the vector, got none"
-        offset = start + int(ends[at]) - self._vector_bytes - 1 - len(tokens[at].lstrip(b"\n"))
-        raise VectorFileError(message, path=self.path, offset=offset, row=row + at)
-
     def _incomplete(self, held: bytes, offset: int, row: int) -> VectorFileError:
-        """Describe why no record starts with these bytes, of which there are enough for the longest."""
+        """Describe why no record starts with these bytes: all there are, or enough for the longest record."""
         record = held.lstrip(b"\n")  # not the end of the record before
-        offset += len(held) - len(record)
         word, space, _ = record.partition(b" ")
-        if not record:
-            message = f"truncated: the header promises {self.count} words, the file ends after {row}"
-        elif space and not word:
-            message = "expected a word, got a space"
-        elif len(word) > _LONGEST_WORD:
-            message = f"expected a word of up to {_LONGEST_WORD} bytes and a space, got {record[:40]!r}..."
-        else:
-            message = (
-                f"truncated: the header promises {self.count} words of {self.dim} dimensions, "
-                f"the file ends within word {row}"
-            )
-        return VectorFileError(message, path=self.path, offset=offset, row=row)
+        fault = _fault_of_word(word) if space or len(word) > _LONGEST_WORD else None
+        if fault is None:
+            promised = f"the header promises {self.count} words of {self.dim} dimensions"
+            fault = f"truncated: {promised}, the file ends within or before word {row}"
+        return VectorFileError(fault, path=self.path, offset=offset + len(held) - len(record), row=row)
 
-    def _check_end(self, reader: ByteReader, held: bytes) -> None:
-        offset = reader.offset - len(held)
-        rest = held + reader.read(2)
+    def _refuse_rest(self, rest: bytes, offset: int) -> bytes:
+        """Return nothing, as must be left after the last vector but for its newline."""
         if rest.strip(b"\n"):
             raise VectorFileError(
                 f"expected the end after the {self.count} words that the header promises, got {rest[:40]!r}",
                 path=self.path,
                 offset=offset,
             )
+        return b""
 
 
 def parse_header(file: InputFile) -> tuple[int, int, int]:
@@ -136,9 +127,14 @@ def parse_header(file: InputFile) -> tuple[int, int, int]:
     return int(match[1]), check_dim(file.path, int(match[2]), offset=0), match.end()
 
 
-def _is_utf8(text: bytes) -> bool:
+def _fault_of_word(token: bytes) -> str | None:
+    """Say what is wrong with the bytes before a vector; None where they are a word."""
+    if not token.replace(b"\n", b""):
+        return "expected a word before the vector, got none"
+    if len(token) > _LONGEST_WORD + 1:
+        return f"expected a word of up to {_LONGEST_WORD} bytes and a space, got {token[:40]!r}..."
     try:
-        text.decode()
+        token.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return f"expected a word in UTF-8, got {token!r}"
+    return None

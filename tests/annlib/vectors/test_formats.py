@@ -24,7 +24,7 @@ def test_what_is_written_is_read(sample, open_bytes, read_all):
 
 def test_small_blocks(sample, open_bytes, read_all, monkeypatch):
     monkeypatch.setattr(base, "BLOCK_BYTES", 8)
-    monkeypatch.setattr(word2vec, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(word2vec, "_BUFFER_BYTES", 8)
     monkeypatch.setattr(word2vec, "_LONGEST_WORD", 10)
     monkeypatch.setattr(text, "_CHUNK_BYTES", 7)
     source = open_bytes(sample.name, sample.content)

@@ -9,7 +9,7 @@ import pytest
 
 from annlib.vectors import VectorFileError, open_vectors
 
-ROUNDS = 150
+ROUNDS = 100
 MEMORY = 64 << 20  # a block or two, whatever a header says
 
 

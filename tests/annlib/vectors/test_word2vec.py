@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -45,11 +47,27 @@ def test_real_words_become_an_index(data_dir, tmp_path):
     index = build_index(source, tmp_path / "words.ann", metric="cosine")
     assert (len(index), index.dim, index.info["id_type"]) == (1000, 300, "strings")
     assert index.ids[:3].tolist() == ["in", "for", "that"]
-    np.testing.assert_array_equal(index.vectors, next(source.blocks()).vectors)
+    np.testing.assert_array_equal(index.vectors, np.concatenate([block.vectors for block in source.blocks()]))
 
 
-def test_a_truncated_file(write):
-    path = write([b"a", b"b"], np.ones((2, 3), np.float32), header=b"2 3\n")
-    path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(VectorFileError, match=r"words.bin: byte 0: truncated"):
-        read(path)
+def test_words_of_any_length(write):
+    words = [b"x" * length for length in (1, 4096, 2, 4095, 3)]
+    found, _ = read(write(words, np.ones((5, 3), np.float32)))
+    assert [word.encode() for word in found] == words
+    with pytest.raises(VectorFileError, match=r"row 1: expected a word of up to 4096 bytes"):
+        read(write([b"a", b"x" * 4098, b"b"], np.ones((3, 3), np.float32)))
+
+
+def test_vectors_full_of_spaces_and_newlines(write):
+    """Only the position tells what is a space after a word."""
+    bits = np.frombuffer(b"  \n \n\n  " * 6, dtype=np.float32).reshape(3, 4)
+    found, vectors = read(write([b"a", b"b", b"c"], bits))
+    assert found == ["a", "b", "c"]
+    np.testing.assert_array_equal(vectors, bits)
+
+
+def test_reading_that_is_given_up(write):
+    blocks = open_vectors(write([b"w%d" % i for i in range(5000)], np.ones((5000, 300), np.float32))).blocks()
+    next(blocks)
+    blocks.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("annlib-read")]
