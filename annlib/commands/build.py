@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annlib.commands.errors import CommandError
 from annlib.commands.source import add_source_arguments, open_source, read_lines
 from annlib.metric import METRICS
 from annlib.vectors import build_index, open_vectors
@@ -42,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Build an index file."""
     source = open_source(options.vectors, options)
+    if Path(options.output).exists() and Path(options.output).samefile(options.vectors):
+        raise CommandError(f"{options.output} is the file of the vectors", "Give the index another name.")
     with _Progress(source) as progress:
         index = build_index(
             source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,10 @@ class Hdf5Source(VectorSource):
                 path=path,
                 advice="Name a dataset of dense vectors.",
             )
+        if not _is_whole(found):
+            raise VectorFileError(
+                f"dataset {self._dataset!r} of shape {found.shape} was not written to its end", path=path
+            )
         return found
 
     def blocks(self) -> Iterator[VectorBlock]:  # noqa: D102
@@ -66,6 +71,16 @@ class Hdf5Source(VectorSource):
             step = rows_per_block(self.dim * matrix.dtype.itemsize)
             for first in range(0, self.count, step):
                 yield VectorBlock(self._finite(matrix[first : first + step], first))
+
+
+def _is_whole(dataset: Any) -> bool:
+    """Whether all of a dataset is in the file: HDF5 reads zeros where it is not."""
+    if dataset.is_virtual or dataset.external:
+        return True
+    if dataset.chunks is None:
+        return bool(dataset.id.get_storage_size() == dataset.nbytes)
+    chunks = math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+    return bool(dataset.id.get_num_chunks() == chunks)
 
 
 @contextmanager

@@ -267,6 +267,7 @@ def test_search_as_json(file, words, capsys):
         (["build", "FILE", "-o", "OUT"], "FILE: the format could not be recognized", "Name it: one of npy, parquet"),
         (["build", "ABSENT", "-o", "OUT"], "ABSENT: No such file or directory", "Give a path that exists"),
         (["build", "NPY", "-o", "ABSENT/x.ann"], "ABSENT/x.ann: No such file or directory", "Give a path that exists"),
+        (["build", "NPY", "-o", "NPY"], "NPY is the file of the vectors", "Give the index another name."),
         (["build", "NPY", "-o", "OUT", "--format", "idx"], "NPY: byte 0: expected an idx file", "Take the file from"),
         (["build", "NPY", "-o", "OUT", "--dataset", "x"], "dataset: a npy file has no such thing", "See `annlib"),
         (["build", "NPY", "-o", "OUT", "--ids", "SHORT"], "ids: expected one for each of the 3", "See `annlib"),
