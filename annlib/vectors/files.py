@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -16,7 +14,7 @@ from annlib.vectors.base import VectorFileError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ByteReader", "InputFile", "read_ahead"]
+__all__ = ["ByteReader", "InputFile"]
 
 _PART_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -102,25 +100,3 @@ class ByteReader:
     def error(self, message: str) -> VectorFileError:
         """Return an error about what would be read next."""
         return VectorFileError(message, path=self.path, offset=self.offset)
-
-
-def read_ahead(reader: ByteReader, size: int, room: int) -> Iterator[memoryview]:
-    """Read content in buffers of ``size`` bytes, in a thread, while those before are worked on.
-
-    Before its content a buffer has ``room`` bytes to write to, for what was left of the one before. It is good until
-    the next is asked for.
-    """
-    # Two buffers ahead: the thread has work whenever the interpreter lets it run.
-    idle = deque(memoryview(bytearray(room + size)) for _ in range(3))
-    filling: deque[tuple[memoryview, Future[int]]] = deque()
-    with ThreadPoolExecutor(1, "annlib-read") as thread:
-        while True:
-            while len(filling) < 2:
-                buffer = idle.popleft()
-                filling.append((buffer, thread.submit(reader.fill, buffer[room:])))
-            buffer, filled = filling.popleft()
-            count = filled.result()
-            if count == 0:
-                return
-            yield buffer[: room + count]
-            idle.append(buffer)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annlib.vectors.base import VectorBlock, VectorFileError, VectorSource, check_dim
-from annlib.vectors.files import InputFile, read_ahead
+from annlib.vectors.files import InputFile
 
 if TYPE_CHECKING:
     import os
@@ -52,24 +52,26 @@ class Word2vecSource(VectorSource):
 
     def blocks(self) -> Iterator[VectorBlock]:  # noqa: D102
         longest = _LONGEST_WORD + self._vector_bytes + 2  # of a record: with its space and newline
-        offset, row, held = self._start, 0, b""
+        buffer = memoryview(bytearray(max(_BUFFER_BYTES, 2 * longest)))
+        offset, row, held = self._start, 0, 0  # held: bytes of a record that began in the last buffer
         with self._file.open() as reader:
             reader.read(self._start)
-            for buffer in read_ahead(reader, max(_BUFFER_BYTES, longest), longest):
-                records = buffer[longest - len(held) :]
-                records[: len(held)] = held
+            while count := reader.fill(buffer[held:]):
+                records = buffer[: held + count]
                 block, used = self._parse(records, offset, row)
                 row += len(block.vectors)
                 offset += used
-                held = bytes(records[used:])
+                held = len(records) - used
                 if row == self.count:
-                    held = self._refuse_rest(held, offset)
-                elif len(held) >= longest:
-                    raise self._incomplete(held, offset, row)
+                    self._refuse_rest(bytes(records[used:]), offset)
+                    held = 0
+                elif held >= longest:
+                    raise self._incomplete(bytes(records[used:]), offset, row)
+                buffer[:held] = bytes(records[len(records) - held :])
                 if len(block.vectors) > 0:
                     yield block
         if row < self.count:
-            raise self._incomplete(held, offset, row)
+            raise self._incomplete(bytes(buffer[:held]), offset, row)
 
     def _parse(self, records: memoryview, offset: int, row: int) -> tuple[VectorBlock, int]:
         """Return the words and vectors that are complete, and how many bytes they take."""
@@ -107,15 +109,14 @@ class Word2vecSource(VectorSource):
             fault = f"truncated: {promised}, the file ends within or before word {row}"
         return VectorFileError(fault, path=self.path, offset=offset + len(held) - len(record), row=row)
 
-    def _refuse_rest(self, rest: bytes, offset: int) -> bytes:
-        """Return nothing, as must be left after the last vector but for its newline."""
+    def _refuse_rest(self, rest: bytes, offset: int) -> None:
+        """Raise where more than a newline is left after the last vector."""
         if rest.strip(b"\n"):
             raise VectorFileError(
                 f"expected the end after the {self.count} words that the header promises, got {rest[:40]!r}",
                 path=self.path,
                 offset=offset,
             )
-        return b""
 
 
 def parse_header(file: InputFile) -> tuple[int, int, int]:

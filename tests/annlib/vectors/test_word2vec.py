@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -64,10 +62,3 @@ def test_vectors_full_of_spaces_and_newlines(write):
     found, vectors = read(write([b"a", b"b", b"c"], bits))
     assert found == ["a", "b", "c"]
     np.testing.assert_array_equal(vectors, bits)
-
-
-def test_reading_that_is_given_up(write):
-    blocks = open_vectors(write([b"w%d" % i for i in range(5000)], np.ones((5000, 300), np.float32))).blocks()
-    next(blocks)
-    blocks.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("annlib-read")]
