@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["closest_spellings", "other_cases"]
 
 _ALPHABETS = (string.ascii_lowercase, "αβγδεζηθικλμνξοπρστυφχψω", "абвгдежзийклмнопрстуфхцчшщъыьэюяё")
-#: Two edits make too many strings of longer words: their second letters are taken from the word itself, or not at all.
-_LONGEST_FOR_ANY_LETTERS, _LONGEST_FOR_TWO_EDITS = 12, 24
+#: Two edits make too many strings of longer words: the letters put in are then the word's own, or one edit must do.
+_LONGEST_FOR_ANY_LETTERS, _LONGEST_FOR_TWO_EDITS = 10, 20
 _SHORTEST_BEGINNING = 3
 
 
@@ -56,7 +56,8 @@ def closest_spellings(word: str, find_rows: Callable[[list[str]], NDArray[np.int
         twice: set[str] = set()
         for edited in _edits(folded, letters):
             twice |= _edits(edited, letters)
-        found = _known(word, _cases(twice), find_rows)
+        # So many are tried as they are, and where the word is in capitals in those.
+        found = _known(word, sorted(map(_case_of(word), twice)), find_rows)
     if not found:
         beginnings = [folded[:length] for length in range(len(folded) - 1, _SHORTEST_BEGINNING - 1, -1)]
         found = sorted(_known(word, _cases(beginnings), find_rows), key=len, reverse=True)
@@ -77,6 +78,11 @@ def _edits(word: str, letters: str) -> set[str]:
     replaced = {head + letter + tail[1:] for head, tail in cuts if tail for letter in letters}
     inserted = {head + letter + tail for head, tail in cuts for letter in letters}
     return (left_out | swapped | replaced | inserted) - {word, ""}
+
+
+def _case_of(word: str) -> Callable[[str], str]:
+    """Return what puts words in the case of another."""
+    return next((case for case in (str.upper, str.title) if case(word) == word != word.lower()), str.lower)
 
 
 def _cases(words: Iterable[str]) -> list[str]:
