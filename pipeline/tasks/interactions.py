@@ -12,7 +12,9 @@ from pipeline.config import USER, AttributeEntity
 from pipeline.data import encode, split
 from pipeline.data.encode import Encoded
 from pipeline.data.split import Split
-from pipeline.factors.base import Factors, effective_threads, find_factorizer
+from pipeline.factors import fitted
+from pipeline.factors.base import effective_threads, find_factorizer
+from pipeline.factors.fitted import FittedModel
 from pipeline.factors.weighting import Weighting
 from pipeline.steps import InputTask, PipelineTask, StepTask
 from pipeline.store import publish_folder
@@ -21,7 +23,6 @@ from pipeline.tasks.inputs import EntityFiles, Interactions, without_paths
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from pipeline.factors.base import Factorizer, FactorizerSettings
@@ -118,6 +119,8 @@ class SplitInteractions(StepTask):
 class FitFactors(StepTask):
     """Latent vectors of users and items: of all interactions for the tables, of the training part for evaluation."""
 
+    version = fitted.SCHEMA_VERSION
+
     split = luigi.ChoiceParameter(choices=["all", "train"], default="all", positional=False)
 
     def requires(self) -> Mapping[str, PipelineTask]:
@@ -139,7 +142,7 @@ class FitFactors(StepTask):
         }
 
     def output(self) -> luigi.LocalTarget:
-        """A folder with ``user.npy`` and ``ITEM.npy``, float32, rows those of the vocabularies."""
+        """A folder that :class:`~pipeline.factors.fitted.FittedModel` opens: vectors and what fold-in needs."""
         return self.folder("factors")
 
     def make(self, report: Progress) -> None:
@@ -147,13 +150,13 @@ class FitFactors(StepTask):
         settings = self.settings
         item_entity = settings.interaction_space.item_entity
         user_items = self.user_items()
-        confidences = Weighting.fit(user_items, settings.weighting).transform(user_items)
-        factors = self.factorizer().fit(
-            confidences, seed=settings.run.seed, num_threads=settings.run.threads, progress=report
+        weighting, factorizer = Weighting.fit(user_items, settings.weighting), self.factorizer()
+        factors = factorizer.fit(
+            weighting.transform(user_items), seed=settings.run.seed, num_threads=settings.run.threads, progress=report
         )
+        model = FittedModel(settings.factorize.model, factorizer, weighting, factors)
         with publish_folder(Path(self.output().path)) as folder:
-            np.save(folder / f"{USER}.npy", factors.user_factors)
-            np.save(folder / f"{item_entity}.npy", factors.item_factors)
+            model.save(folder, users=USER, items=item_entity)
 
     def user_items(self) -> csr_matrix:
         """The matrix that is factorized, before it is weighed."""
@@ -170,10 +173,9 @@ class FitFactors(StepTask):
         """File of an entity type's vectors."""
         return Path(self.output().path, f"{entity}.npy")
 
-    def factors(self) -> Factors:
+    def open(self) -> FittedModel:
         """The output, memory-mapped."""
-        item_entity = self.settings.interaction_space.item_entity
-        return Factors(_map(self.vectors_path(USER)), _map(self.vectors_path(item_entity)))
+        return FittedModel.open(Path(self.output().path))
 
 
 class FoldInEntity(StepTask):
@@ -196,18 +198,12 @@ class FoldInEntity(StepTask):
     def make(self, report: Progress) -> None:
         """Fold in."""
         settings = self.settings
-        encoded, fit = self.other(EncodeInteractions).open(), self.other(FitFactors)
-        weighting = Weighting.fit(encoded.user_items, settings.weighting)
-        confidences = weighting.transform_items(encoded.entity_items(self.entity))
-        vectors = fit.factorizer().fold_in_items(confidences, fit.factors(), num_threads=settings.run.threads)
+        encoded, model = self.other(EncodeInteractions).open(), self.other(FitFactors).open()
+        confidences = model.weighting.transform_items(encoded.entity_items(self.entity))
+        vectors = model.factorizer.fold_in_items(confidences, model.factors, num_threads=settings.run.threads)
         with publish_folder(Path(self.output().path)) as folder:
             np.save(folder / f"{self.entity}.npy", vectors)
 
     def vectors_path(self, entity: str) -> Path:
         """File of the entity type's vectors."""
         return Path(self.output().path, f"{entity}.npy")
-
-
-def _map(path: Path) -> NDArray[np.float32]:
-    vectors: NDArray[np.float32] = np.load(path, mmap_mode="r")
-    return vectors

@@ -47,7 +47,7 @@ class Evaluate(StepTask):
         result = evaluate(
             parts.train,
             parts.test,
-            self.other(FitFactors, split="train").factors(),
+            self.other(FitFactors, split="train").open().factors,
             settings.evaluation,
             num_threads=settings.run.threads,
             progress=report,
@@ -125,6 +125,7 @@ class PublishRun(StepTask):
             content |= {
                 "item_entity": settings.interaction_space.item_entity,
                 "encoded": self._relative(self.other(EncodeInteractions)),
+                "model": self._relative(self.other(FitFactors)),
                 "evaluation": self._relative(self.other(Evaluate)),
                 "report": self._relative(self.other(Evaluate)),
             }

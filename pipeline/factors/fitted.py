@@ -1,0 +1,107 @@
+"""A fitted model on disk: the vectors, and what folding something into them needs beside them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import StoreError
+from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, find_factorizer
+from pipeline.factors.weighting import Weighting, WeightingSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+#: Raised whenever what :meth:`FittedModel.save` writes changes, so that nothing older is taken for it.
+SCHEMA_VERSION = 2
+
+_DOCUMENT = "model.json"
+_DEGREES = ("user_degrees", "item_degrees")
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A model, the vectors it was fitted to, and the weighting of the interactions it was fitted on.
+
+    Attributes
+    ----------
+    name
+        What the model is registered as.
+    factorizer
+        The model with its settings.
+    weighting
+        The degrees and the scale of the interactions of the fit.
+    factors
+        The vectors.
+    """
+
+    name: str
+    factorizer: Factorizer[FactorizerSettings]
+    weighting: Weighting
+    factors: Factors
+
+    def save(self, folder: Path, *, users: str, items: str) -> None:
+        """Write into an existing empty folder; the vectors as ``<users>.npy`` and ``<items>.npy``."""
+        np.save(folder / f"{users}.npy", self.factors.user_factors)
+        np.save(folder / f"{items}.npy", self.factors.item_factors)
+        (folder / "weighting").mkdir()
+        for name in _DEGREES:
+            np.save(_degrees_path(folder, name), getattr(self.weighting, name))
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "model": self.name,
+            "settings": self.factorizer.settings.model_dump(mode="json"),
+            "weighting": self.weighting.settings.model_dump(mode="json"),
+            "scale": self.weighting.scale,
+            "vectors": {"users": f"{users}.npy", "items": f"{items}.npy"},
+        }
+        text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
+        (folder / _DOCUMENT).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def open(cls, folder: Path) -> FittedModel:
+        """Map what :meth:`save` wrote.
+
+        Raises
+        ------
+        StoreError
+            If the folder holds no fitted model of this version.
+        ConfigError
+            If the model's package is no longer installed.
+        """
+        path = folder / _DOCUMENT
+        if not path.is_file():
+            raise StoreError(f"{folder}: expected a fitted model, found no {_DOCUMENT}", hint="Run again: cfpipe run.")
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema_version"] != SCHEMA_VERSION:
+            raise StoreError(
+                f"{path}: expected version {SCHEMA_VERSION}, got {document['schema_version']}",
+                hint="Run again: cfpipe run.",
+            )
+        factorizer = find_factorizer(document["model"])
+        # As JSON, in which strict settings take a list for a tuple.
+        settings = factorizer.Settings.model_validate_json(json.dumps(document["settings"]))
+        weighting = WeightingSettings.model_validate_json(json.dumps(document["weighting"]))
+        user_degrees, item_degrees = (_map(_degrees_path(folder, name)) for name in _DEGREES)
+        vectors = document["vectors"]
+        return cls(
+            document["model"],
+            factorizer(settings),
+            Weighting(weighting, user_degrees, item_degrees, document["scale"]),
+            Factors(_map(folder / vectors["users"]), _map(folder / vectors["items"])),
+        )
+
+
+def _degrees_path(folder: Path, name: str) -> Path:
+    return folder / "weighting" / f"{name}.npy"
+
+
+def _map(path: Path) -> NDArray[Any]:
+    # Copy on write: compiled code asks for buffers it could write to, and a read-only one would be copied for it.
+    mapped: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    return mapped

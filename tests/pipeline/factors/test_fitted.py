@@ -1,0 +1,67 @@
+"""A fitted model kept on disk folds in as the one that was fitted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pipeline.errors import StoreError
+from pipeline.factors.base import factorizer_names, find_factorizer
+from pipeline.factors.fitted import FittedModel
+from pipeline.factors.weighting import Weighting, WeightingSettings
+from pipeline.progress import no_progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scipy.sparse import csr_matrix
+
+
+def _fit(name: str, plays: csr_matrix) -> FittedModel:
+    factorizer = find_factorizer(name)(find_factorizer(name).Settings.model_validate({"factors": 6}))
+    weighting = Weighting.fit(plays, WeightingSettings(confidence="log1p", item_degree_power=0.25))
+    factors = factorizer.fit(weighting.transform(plays), seed=1, num_threads=1, progress=no_progress)
+    return FittedModel(name, factorizer, weighting, factors)
+
+
+@pytest.mark.parametrize("name", factorizer_names())
+def test_what_was_saved_folds_in_the_same(name: str, plays: csr_matrix, tmp_path: Path) -> None:
+    fitted = _fit(name, plays)
+    fitted.save(tmp_path, users="user", items="track")
+    opened = FittedModel.open(tmp_path)
+    assert opened.name == name
+    assert opened.factorizer.settings == fitted.factorizer.settings
+    assert opened.weighting.settings == fitted.weighting.settings
+    for model in (fitted, opened):
+        np.testing.assert_array_equal(np.load(tmp_path / "track.npy"), model.factors.item_factors)
+    users, opened_users = (
+        model.factorizer.fold_in_users(model.weighting.transform_users(plays[:5]), model.factors, num_threads=1)
+        for model in (fitted, opened)
+    )
+    assert users.tobytes() == opened_users.tobytes()
+
+
+def test_the_same_model_is_the_same_bytes(plays: csr_matrix, tmp_path: Path) -> None:
+    contents = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        _fit("als", plays).save(folder, users="user", items="track")
+        contents.append({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
+    assert contents[0] == contents[1]
+
+
+def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"found no model.json\nRun again"):
+        FittedModel.open(tmp_path)
+
+
+def test_a_model_of_another_version_is_a_clear_error(plays: csr_matrix, tmp_path: Path) -> None:
+    _fit("als", plays).save(tmp_path, users="user", items="track")
+    document = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(document | {"schema_version": 1}))
+    with pytest.raises(StoreError, match="expected version 2, got 1"):
+        FittedModel.open(tmp_path)
