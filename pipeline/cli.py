@@ -7,14 +7,14 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import luigi
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import summary
+from pipeline import summary, tuning
 from pipeline.config import Config, load_config
 from pipeline.errors import PipelineError
 from pipeline.lock import RootLock
@@ -23,6 +23,9 @@ from pipeline.plan import check_inputs, plan
 from pipeline.reporting import FailureLog
 from pipeline.store import Store
 from pipeline.tasks import PublishRun
+
+if TYPE_CHECKING:
+    from pipeline.steps import StepTask
 
 app = typer.Typer(
     help="Interactions in, recommendation tables out: exact neighbours, scheduled by Luigi.",
@@ -127,6 +130,39 @@ def recommend(
     _print_neighbors(neighbors, f"recommended to user {user}", as_json)
 
 
+@app.command()
+def tune(
+    config: ConfigPath,
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier commands among them.")] = 50,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Start no trial that would end later than so many minutes from now.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="TUNED.toml", help="Where to write the best configuration; CONFIG.tuned.toml by default."),
+    ] = None,
+    date: RunDate = None,
+    overrides: Overrides = None,
+) -> None:
+    """Choose the settings of model and weighting on a part of the training data; the same command goes on."""
+    tuning.check_installed()
+    from pipeline.tuning.command import Tuning, check
+    from pipeline.tuning.validation import SplitTraining
+
+    settings = load_config(config, overrides or ())
+    split = _task(config, settings, date, overrides).other(SplitTraining)
+    path = output or Path(config).with_suffix(".tuned.toml")
+    check(settings, Path(config), path)
+    check_inputs(split)
+    lock = RootLock(Path(settings.run.root))
+    lock.acquire()
+    try:
+        _build(split, workers=1, scheduler_url=None)
+    finally:
+        lock.release()
+    Tuning(split, Path(config), tuple(overrides or ())).run(path, trials, minutes)
+
+
 def main() -> None:
     """Entry point: exits with 0, or with the exit code of the error (see :mod:`pipeline.errors`)."""
     try:
@@ -144,7 +180,7 @@ def _task(config: str, settings: Config, date: datetime.datetime | None, overrid
     return PublishRun(date=day, config=config, overrides=tuple(overrides or ()))
 
 
-def _build(task: PublishRun, workers: int, scheduler_url: str | None) -> None:
+def _build(task: StepTask, workers: int, scheduler_url: str | None) -> None:
     """Let Luigi run a task, and raise the error of the first step that failed."""
     scheduler: dict[str, Any] = {"scheduler_url": scheduler_url} if scheduler_url else {"local_scheduler": True}
     with FailureLog() as failures:

@@ -109,16 +109,16 @@ def plan(run: PublishRun) -> list[PlannedStep]:
     ]
 
 
-def check_inputs(run: PublishRun) -> None:
-    """Check that every input of a run is there.
+def check_inputs(task: PipelineTask) -> None:
+    """Check that every input of a run, or of any task, is there.
 
     Raises
     ------
     MissingInputError
         Naming each that is not.
     """
-    inputs = [task for task in _steps_in_order(run) if isinstance(task, InputTask)]
-    missing = [target.path for task in inputs for target in task.output() if not target.exists()]
+    inputs = [each for each in _steps_in_order(task) if isinstance(each, InputTask)]
+    missing = [target.path for each in inputs for target in each.output() if not target.exists()]
     if missing:
         raise MissingInputError(
             f"no such input: {', '.join(missing)}",
@@ -212,7 +212,7 @@ def _table_memory(table: TableSettings, sizes: Sizes) -> int:
     return target.nbytes + lists + row_groups + seen
 
 
-def _steps_in_order(run: PublishRun) -> list[PipelineTask]:
+def _steps_in_order(run: PipelineTask) -> list[PipelineTask]:
     ordered: dict[str, PipelineTask] = {}
 
     def visit(task: PipelineTask) -> None:

@@ -52,11 +52,16 @@ def publish_folder(final: Path) -> Iterator[Path]:
 
 def publish_json(final: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file under a temporary name, sync it and rename it to ``final``."""
+    publish_text(final, json_text(content))
+
+
+def publish_text(final: Path, text: str) -> None:
+    """Write a file of text under a temporary name, sync it and rename it to ``final``."""
     temporary = _temporary_beside(final)
     with _clear_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_text(json_text(content), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
             _sync(temporary)
             temporary.replace(final)
             _sync(final.parent)

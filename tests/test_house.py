@@ -30,7 +30,8 @@ BELOW = {
     "lookup": {"data", "names", "store"},
     "plan": {"data", "tables", "steps", "tasks", "reporting"},
     "summary": {"lookup", "plan", "tasks"},
-    "cli": {"lock", "lookup", "plan", "reporting", "store", "summary", "tasks"},
+    "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
+    "cli": {"lock", "lookup", "plan", "reporting", "steps", "store", "summary", "tasks", "tuning"},
 }
 EVERYONES = {"errors", "progress"}
 

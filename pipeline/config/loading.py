@@ -56,7 +56,7 @@ def _load(file: str, content: bytes, overrides: tuple[str, ...], environment: tu
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
     for override in overrides:
-        _apply_override(document, override)
+        apply_override(document, override)
     return parse_config(document, environment=dict(environment), source=file)
 
 
@@ -92,7 +92,8 @@ def _expand_variables(value: Any, path: tuple[str, ...], environment: Mapping[st
     return _VARIABLE.sub(replace, value)
 
 
-def _apply_override(document: dict[str, Any], override: str) -> None:
+def apply_override(document: dict[str, Any], override: str) -> None:
+    """Replace a setting of a document that is not validated yet; see :func:`load_config`."""
     key, equals, text = override.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or not all(parts) or len(parts) < 2:

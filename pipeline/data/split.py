@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.config import EvaluationSettings
-    from pipeline.data.encode import Encoded
+    from pipeline.data.encode import Encoded, EncodedEvents
 
 #: Raised whenever what :func:`split` writes changes.
 SCHEMA_VERSION = 1
@@ -48,25 +48,44 @@ def split(encoded: Encoded, settings: EvaluationSettings, *, by_time: bool, seed
         If the training part or the hold-out would be empty, or there are no timestamps to split by.
     """
     if by_time:
-        train, test, stats = _split_by_time(encoded, settings.test_fraction)
+        events = events_with_times(encoded)
+        train, test, stats = split_by_time(events, encoded.user_items.shape, settings.test_fraction)
     else:
-        train, test, stats = _split_by_user(encoded.user_items, settings.test_fraction, seed)
-    stats |= {"train_pairs": int(train.nnz), "test_pairs": int(test.nnz)}
-    stats["test_users"] = int(np.count_nonzero(np.diff(test.indptr)))
+        train, test, stats = split_by_user(encoded.user_items, settings.test_fraction, seed)
+    save_split(folder, train, test, stats)
+
+
+def save_split(folder: Path, train: csr_matrix, test: csr_matrix, stats: dict[str, Any]) -> None:
+    """Write the two parts and what is counted of them; :class:`Split` opens them."""
+    counts = {"train_pairs": int(train.nnz), "test_pairs": int(test.nnz)}
+    counts["test_users"] = int(np.count_nonzero(np.diff(test.indptr)))
     save_csr(folder / "train", train)
     save_csr(folder / "test", test)
-    document = {"schema_version": SCHEMA_VERSION, "stats": stats}
+    document = {"schema_version": SCHEMA_VERSION, "stats": stats | counts}
     (folder / "split.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def _split_by_time(encoded: Encoded, test_fraction: float) -> tuple[csr_matrix, csr_matrix, dict[str, Any]]:
+def events_with_times(encoded: Encoded) -> EncodedEvents:
+    """The events, which must have times."""
     events = encoded.events
     if events is None:
         raise DataError("a split by time needs timestamps, and the interactions have none")
-    shape = encoded.user_items.shape
-    n_events = len(events.timestamps)
+    return events
+
+
+def time_cutoff(timestamps: NDArray[np.int64], test_fraction: float) -> int:
+    """The time at which the last events begin, of which there are a share of all."""
+    n_events = len(timestamps)
     place = min(n_events - 1, n_events - math.floor(test_fraction * n_events))
-    cutoff = int(np.partition(events.timestamps, place)[place])
+    return int(np.partition(timestamps, place)[place])
+
+
+def split_by_time(
+    events: EncodedEvents, shape: tuple[int, int], test_fraction: float
+) -> tuple[csr_matrix, csr_matrix, dict[str, Any]]:
+    """Training part, hold-out and counts: the last events are held out."""
+    n_events = len(events.timestamps)
+    cutoff = time_cutoff(events.timestamps, test_fraction)
     before = events.timestamps < cutoff
     if not before.any():
         raise DataError(
@@ -92,10 +111,13 @@ def _split_by_time(encoded: Encoded, test_fraction: float) -> tuple[csr_matrix, 
     return train, test, stats
 
 
-def _split_by_user(
+def split_by_user(
     user_items: csr_matrix, test_fraction: float, seed: int
 ) -> tuple[csr_matrix, csr_matrix, dict[str, Any]]:
-    """Of each user, the items with the lowest of random keys, which are drawn user by user and item by item."""
+    """Training part, hold-out and counts: of each user, the items with the lowest of random keys are held out.
+
+    The keys are drawn user by user and item by item.
+    """
     held_out = _lowest_of_each_row(user_items, np.random.default_rng(seed).random(user_items.nnz), test_fraction)
     if not held_out.any():
         raise DataError(

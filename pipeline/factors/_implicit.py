@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.factors.base import Factors, Vectors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipeline.factors.base import Watch
     from pipeline.progress import Progress
 
 
@@ -40,6 +42,51 @@ def check_fit_input(user_items: csr_matrix) -> csr_matrix:
         n_users, n_items = user_items.shape
         raise DataError(f"nothing to factorize: no interactions between {n_users} users and {n_items} items")
     return implicit_input(user_items)
+
+
+class _EnoughError(Exception):
+    """A watched fit has shown enough; the one way to end a fit of ``implicit`` between iterations."""
+
+
+def fit(
+    name: str, make_model: Callable[[], Any], user_items: csr_matrix, iterations: int, progress: Progress
+) -> Factors:
+    """Fit a model of ``implicit``; its factors, checked."""
+    matrix = check_fit_input(user_items)
+    with quiet_implicit(name):
+        model = make_model()
+        model.fit(matrix, show_progress=False, callback=report_iterations(progress, iterations))
+    return checked(name, matrix, model)
+
+
+def watch_fit(
+    name: str,
+    make_model: Callable[[], Any],
+    user_items: csr_matrix,
+    iterations: int,
+    progress: Progress,
+    watch: Watch,
+) -> None:
+    """Fit a model of ``implicit`` under the eyes of ``watch``; see :meth:`~pipeline.factors.base.Factorizer.watch_fit`.
+
+    Models of ``implicit`` draw random numbers pass by pass, so that n passes are the same in a fit of any length.
+    """
+    matrix = check_fit_input(user_items)
+    report = report_iterations(progress, iterations)
+    with quiet_implicit(name), suppress(_EnoughError):
+        model = make_model()
+
+        def factors() -> Factors:
+            # Copies: the fit goes on with its own, zeros or not.
+            so_far = SimpleNamespace(user_factors=model.user_factors.copy(), item_factors=model.item_factors.copy())
+            return checked(name, matrix, so_far)
+
+        def callback(iteration: int, *_: object) -> None:
+            report(iteration)
+            if not watch(iteration + 1, factors):
+                raise _EnoughError
+
+        model.fit(matrix, show_progress=False, callback=callback)
 
 
 def report_iterations(progress: Progress, iterations: int) -> Callable[..., None]:

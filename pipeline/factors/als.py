@@ -9,10 +9,13 @@ from pydantic import Field
 
 from pipeline.factors import _implicit
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
+from pipeline.factors.search_space import FloatRange, Iterations
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from pipeline.factors.base import Watch
+    from pipeline.factors.search_space import SearchSpace
     from pipeline.progress import Progress
 
 
@@ -43,15 +46,25 @@ class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):
     """
 
     Settings: ClassVar[type[FactorizerSettings]] = AlternatingLeastSquaresSettings
+    search_space: ClassVar[SearchSpace] = {
+        "alpha": FloatRange(1.0, 200.0, log=True),
+        "regularization": FloatRange(0.1, 200.0, log=True),
+        "iterations": Iterations(4, 16),
+    }
 
     def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
         """Factorize; see :meth:`Factorizer.fit`. The bytes are the same at any number of threads."""
-        matrix = _implicit.check_fit_input(user_items)
-        with _implicit.quiet_implicit("als"):
-            model = self._model(num_threads, seed)
-            callback = _implicit.report_iterations(progress, self.settings.iterations)
-            model.fit(matrix, show_progress=False, callback=callback)
-        return _implicit.checked("als", matrix, model)
+        return _implicit.fit(
+            "als", lambda: self._model(num_threads, seed), user_items, self.settings.iterations, progress
+        )
+
+    def watch_fit(
+        self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress, watch: Watch
+    ) -> None:
+        """Factorize under the eyes of ``watch``; see :meth:`Factorizer.watch_fit`."""
+        _implicit.watch_fit(
+            "als", lambda: self._model(num_threads, seed), user_items, self.settings.iterations, progress, watch
+        )
 
     def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
         """Vectors of other users; see :meth:`Factorizer.fold_in_users`."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -24,6 +26,7 @@ from pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from pipeline.factors.search_space import SearchSpace
     from pipeline.progress import Progress
 
 ENTRY_POINT_GROUP = "cfpipe.factorizers"
@@ -55,6 +58,9 @@ class Factors:
     item_factors: Vectors
 
 
+#: Shown the passes done so far and what copies the factors as they are by then; whether the fit shall go on.
+Watch = Callable[[int, Callable[[], Factors]], bool]
+
 SettingsT = TypeVar("SettingsT", bound=FactorizerSettings)
 
 
@@ -70,6 +76,10 @@ class Factorizer(ABC, Generic[SettingsT]):
     Settings: ClassVar[type[FactorizerSettings]]
     #: Whether the number of threads changes the result; it then belongs to the fingerprint of the factors.
     threads_change_bytes: ClassVar[bool] = False
+    #: Whether the values of the matrix mean anything to the model, and so the section ``[weighting]``.
+    reads_confidences: ClassVar[bool] = True
+    #: The settings that ``cfpipe tune`` chooses, and between what; see :mod:`pipeline.factors.search_space`.
+    search_space: ClassVar[SearchSpace] = MappingProxyType({})
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
@@ -89,6 +99,24 @@ class Factorizer(ABC, Generic[SettingsT]):
         progress
             Told how far the fit is, between iterations.
         """
+
+    def watch_fit(
+        self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress, watch: Watch
+    ) -> None:
+        """Factorize as :meth:`fit` does, showing the factors after each pass, until all are done or enough is seen.
+
+        What a model has to give that declares :class:`~pipeline.factors.search_space.Iterations`: after n passes, the
+        factors are those of a :meth:`fit` with n iterations, to the byte.
+
+        Parameters
+        ----------
+        user_items, seed, num_threads, progress
+            As in :meth:`fit`.
+        watch
+            Called after each pass, with the number of passes done and a function that copies the factors; the fit
+            ends where it returns False.
+        """
+        raise NotImplementedError(f"{type(self).__name__} declares iterations to be watched and has no watch_fit")
 
     @abstractmethod
     def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:

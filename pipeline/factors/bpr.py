@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -10,11 +10,14 @@ from pydantic import Field
 from pipeline.factors import _implicit
 from pipeline.factors._logistic import LogisticHalfStep
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors
+from pipeline.factors.search_space import FloatRange, Iterations
 from pipeline.factors.weighting import row_degrees
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from pipeline.factors.base import Watch
+    from pipeline.factors.search_space import SearchSpace
     from pipeline.progress import Progress
 
 
@@ -45,24 +48,22 @@ class BayesianPersonalizedRanking(Factorizer[BayesianPersonalizedRankingSettings
 
     Settings: ClassVar[type[FactorizerSettings]] = BayesianPersonalizedRankingSettings
     threads_change_bytes: ClassVar[bool] = False
+    reads_confidences: ClassVar[bool] = False
+    search_space: ClassVar[SearchSpace] = {
+        "learning_rate": FloatRange(0.003, 0.3, log=True),
+        "regularization": FloatRange(0.0003, 0.1, log=True),
+        "iterations": Iterations(20, 300, step=20),
+    }
 
     def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
         """Factorize, on one thread whatever ``num_threads``; see :meth:`Factorizer.fit`."""
-        from implicit.cpu.bpr import BayesianPersonalizedRanking as ImplicitBPR
+        return _implicit.fit("bpr", lambda: self._model(seed), user_items, self.settings.iterations, progress)
 
-        matrix = _implicit.check_fit_input(user_items)
-        with _implicit.quiet_implicit("bpr"):
-            model = ImplicitBPR(
-                factors=self.settings.factors,
-                learning_rate=self.settings.learning_rate,
-                regularization=self.settings.regularization,
-                iterations=self.settings.iterations,
-                num_threads=1,
-                random_state=seed,
-            )
-            callback = _implicit.report_iterations(progress, self.settings.iterations)
-            model.fit(matrix, show_progress=False, callback=callback)
-        return _implicit.checked("bpr", matrix, model)
+    def watch_fit(
+        self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress, watch: Watch
+    ) -> None:
+        """Factorize under the eyes of ``watch``, on one thread; see :meth:`Factorizer.watch_fit`."""
+        _implicit.watch_fit("bpr", lambda: self._model(seed), user_items, self.settings.iterations, progress, watch)
 
     def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
         """Vectors of other users; see :meth:`Factorizer.fold_in_users`."""
@@ -108,6 +109,18 @@ class BayesianPersonalizedRanking(Factorizer[BayesianPersonalizedRankingSettings
     def versions(cls) -> dict[str, str]:
         """Versions of implicit and of the libraries it computes with."""
         return _implicit.implicit_versions()
+
+    def _model(self, seed: int) -> Any:
+        from implicit.cpu.bpr import BayesianPersonalizedRanking as ImplicitBPR
+
+        return ImplicitBPR(
+            factors=self.settings.factors,
+            learning_rate=self.settings.learning_rate,
+            regularization=self.settings.regularization,
+            iterations=self.settings.iterations,
+            num_threads=1,
+            random_state=seed,
+        )
 
 
 def _binary(matrix: csr_matrix) -> csr_matrix:

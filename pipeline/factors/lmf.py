@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -10,11 +10,14 @@ from pydantic import Field
 from pipeline.factors import _implicit
 from pipeline.factors._logistic import LogisticHalfStep
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
+from pipeline.factors.search_space import FloatRange, IntRange, Iterations
 from pipeline.factors.weighting import row_degrees
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from pipeline.factors.base import Watch
+    from pipeline.factors.search_space import SearchSpace
     from pipeline.progress import Progress
 
 
@@ -46,25 +49,26 @@ class LogisticMatrixFactorization(Factorizer[LogisticMatrixFactorizationSettings
 
     Settings: ClassVar[type[FactorizerSettings]] = LogisticMatrixFactorizationSettings
     threads_change_bytes: ClassVar[bool] = True
+    search_space: ClassVar[SearchSpace] = {
+        "learning_rate": FloatRange(0.1, 3.0, log=True),
+        "regularization": FloatRange(0.1, 20.0, log=True),
+        "neg_prop": IntRange(5, 60, log=True),
+        "iterations": Iterations(10, 60, step=5),
+    }
 
     def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
         """Factorize; see :meth:`Factorizer.fit`."""
-        from implicit.cpu.lmf import LogisticMatrixFactorization as ImplicitLMF
+        return _implicit.fit(
+            "lmf", lambda: self._model(num_threads, seed), user_items, self.settings.iterations, progress
+        )
 
-        matrix = _implicit.check_fit_input(user_items)
-        with _implicit.quiet_implicit("lmf"):
-            model = ImplicitLMF(
-                factors=self.settings.factors,
-                learning_rate=self.settings.learning_rate,
-                regularization=self.settings.regularization,
-                iterations=self.settings.iterations,
-                neg_prop=self.settings.neg_prop,
-                num_threads=effective_threads(num_threads),
-                random_state=seed,
-            )
-            callback = _implicit.report_iterations(progress, self.settings.iterations)
-            model.fit(matrix, show_progress=False, callback=callback)
-        return _implicit.checked("lmf", matrix, model)
+    def watch_fit(
+        self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress, watch: Watch
+    ) -> None:
+        """Factorize under the eyes of ``watch``; see :meth:`Factorizer.watch_fit`."""
+        _implicit.watch_fit(
+            "lmf", lambda: self._model(num_threads, seed), user_items, self.settings.iterations, progress, watch
+        )
 
     def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
         """Vectors of other users; see :meth:`Factorizer.fold_in_users`."""
@@ -79,6 +83,19 @@ class LogisticMatrixFactorization(Factorizer[LogisticMatrixFactorizationSettings
     def versions(cls) -> dict[str, str]:
         """Versions of implicit and of the libraries it computes with."""
         return _implicit.implicit_versions()
+
+    def _model(self, num_threads: int, seed: int) -> Any:
+        from implicit.cpu.lmf import LogisticMatrixFactorization as ImplicitLMF
+
+        return ImplicitLMF(
+            factors=self.settings.factors,
+            learning_rate=self.settings.learning_rate,
+            regularization=self.settings.regularization,
+            iterations=self.settings.iterations,
+            neg_prop=self.settings.neg_prop,
+            num_threads=effective_threads(num_threads),
+            random_state=seed,
+        )
 
     def _half_step(self, rows: csr_matrix, fixed: Vectors, *, constant: int, num_threads: int) -> Vectors:
         """Vectors of ``rows``, whose column ``constant`` is 1 and meets the biases of the fixed side."""

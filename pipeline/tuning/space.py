@@ -1,0 +1,164 @@
+"""What a study chooses: settings of the model and of the weighting, and between what."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin
+
+from pydantic import ValidationError
+
+from pipeline.config import FactorizeSettings
+from pipeline.errors import ConfigError
+from pipeline.factors.base import find_factorizer
+from pipeline.factors.search_space import Choice, FloatRange, Iterations, Range
+from pipeline.factors.weighting import WeightingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipeline.config import Config
+
+#: Significant digits of a number that is tried: more would say nothing, and nobody wants to read them.
+_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings that can be fitted and measured."""
+
+    factorize: FactorizeSettings
+    weighting: WeightingSettings
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """The settings of a configuration."""
+        return cls(config.factorize, config.weighting)
+
+    @classmethod
+    def from_sections(cls, sections: Mapping[str, Mapping[str, Any]]) -> Self:
+        """From the sections of a configuration.
+
+        Raises
+        ------
+        ConfigError
+            If the model or the weighting refuses them.
+        """
+        try:
+            weighting = WeightingSettings.model_validate(sections["weighting"])
+        except ValidationError as error:
+            raise ConfigError(f"weighting: {error}") from None
+        return cls(FactorizeSettings.model_validate(sections["factorize"]), weighting)
+
+    def to_sections(self) -> dict[str, dict[str, Any]]:
+        """As the sections of a configuration, every key in them; keys without a value are left out."""
+        model = {"model": self.factorize.model, **self.factorize.settings.model_dump(mode="json", exclude_none=True)}
+        return {"factorize": model, "weighting": self.weighting.model_dump(mode="json", exclude_none=True)}
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Other values of some settings, named ``"factorize.alpha"``."""
+        sections = self.to_sections()
+        for name, value in values.items():
+            section, _, key = name.partition(".")
+            sections[section][key] = value
+        return self.from_sections(sections)
+
+    def values(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of some settings; those it has."""
+        flat = {
+            f"{section}.{key}": value for section, keys in self.to_sections().items() for key, value in keys.items()
+        }
+        return {name: flat[name] for name in names if name in flat}
+
+
+@dataclass(frozen=True)
+class StudySpace:
+    """The settings that a study chooses.
+
+    Attributes
+    ----------
+    configured
+        The settings of the configuration, where the search starts.
+    ranges
+        What is drawn for each trial, by names such as ``"factorize.alpha"``; the configured value is among it.
+    iterations
+        The number of passes, which is chosen while a fit runs; None for a model that declares none.
+    """
+
+    configured: Candidate
+    ranges: Mapping[str, Range]
+    iterations: Iterations | None
+
+    #: The name under which the passes are kept.
+    ITERATIONS = "factorize.iterations"
+
+    @classmethod
+    def of(cls, config: Config, *, weights_differ: bool) -> Self:
+        """What there is to choose for a configuration.
+
+        Parameters
+        ----------
+        config
+            The configuration.
+        weights_differ
+            Whether the interactions have different weights: else every transform of them is the same.
+
+        Raises
+        ------
+        ConfigError
+            If the model declares nothing to be tuned.
+        """
+        model = find_factorizer(config.factorize.model)
+        if not model.search_space:
+            raise ConfigError(
+                f"nothing to tune: the model {config.factorize.model!r} declares no search_space",
+                hint="See pipeline.factors.base.Factorizer.search_space.",
+            )
+        declared: dict[str, Range | Iterations] = {f"factorize.{key}": each for key, each in model.search_space.items()}
+        if model.reads_confidences:
+            declared |= {f"weighting.{key}": each for key, each in _weighting_space(weights_differ).items()}
+        iterations = declared.get(cls.ITERATIONS)
+        if not isinstance(iterations, Iterations):
+            iterations = None
+        configured = Candidate.of(config)
+        values = configured.values(declared)
+        ranges = {
+            name: each.including(values.get(name))
+            for name, each in declared.items()
+            if not isinstance(each, Iterations)
+        }
+        return cls(configured, ranges, iterations)
+
+    def configured_values(self) -> dict[str, Any]:
+        """The configured values of what is drawn; a value outside its range (such as ``"auto"``) is not among them."""
+        values = self.configured.values(self.ranges)
+        return {name: value for name, value in values.items() if value in self.ranges[name]}
+
+    def to_json(self) -> dict[str, Any]:
+        """All that decides what is tried, for a fingerprint."""
+        everything = dict[str, Range | Iterations](self.ranges)
+        if self.iterations is not None:
+            everything[self.ITERATIONS] = self.iterations
+        ranges = {name: {"kind": type(each).__name__, **asdict(each)} for name, each in everything.items()}
+        return {"configured": self.configured.to_sections(), "ranges": ranges}
+
+
+def rounded(value: Any) -> Any:
+    """A value that was drawn, as it is tried."""
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+
+
+def _weighting_space(weights_differ: bool) -> dict[str, Range]:
+    space: dict[str, Range] = {
+        "user_degree_power": FloatRange(0.0, 1.0),
+        "item_degree_power": FloatRange(0.0, 1.0),
+    }
+    if weights_differ:
+        space["confidence"] = Choice(_literals(WeightingSettings.model_fields["confidence"].annotation))
+    return space
+
+
+def _literals(annotation: Any) -> tuple[str, ...]:
+    """The values of a Literal, however it is wrapped."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(value for part in get_args(annotation) for value in _literals(part))
