@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Look-ups that are shown, and how many neighbours of each.
 _LOOKUPS = 4
 _NEIGHBORS = 4
+#: Baselines by their name in the evaluation, in the order they are shown; the last is what ``ratio`` is to.
+_BASELINES = {"item_knn": "item k-NN", "recent_popularity": "recent", "popularity": "popularity"}
 _METRICS = ("recall", "ndcg", "map", "mrr", "hit_rate")
 
 
@@ -73,16 +75,20 @@ def _tables(run: Run) -> Table:
 
 def _quality(run: Run) -> Table:
     evaluation = run.evaluation
-    users = evaluation["users"]
-    table = Table(title=f"Quality on the hold-out, {users:,} users", title_justify="left", box=None)
-    for column in ("metric", "model", "popularity", "ratio"):
+    measured = evaluation.get("baselines", {"popularity": evaluation["popularity"]})
+    baselines = {title: measured[name] for name, title in _BASELINES.items() if name in measured}
+    intervals = evaluation.get("intervals", {}).get("model", {})
+    table = Table(title=f"Quality on the hold-out, {evaluation['users']:,} users", title_justify="left", box=None)
+    for column in ("metric", "model", "± 95 %", *baselines, "ratio"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     cutoff = min((key.partition("@")[2] for key in evaluation["model"]), key=lambda k: abs(int(k or 0) - 20))
     for metric in _METRICS:
         key = f"{metric}@{cutoff}"
-        model, popularity = evaluation["model"][key], evaluation["popularity"][key]
+        model, popularity = evaluation["model"][key], measured["popularity"][key]
+        low, high = intervals.get(key, (None, None))
+        margin = "" if low is None else f"{(high - low) / 2:.4f}"
         ratio = f"{model / popularity:.2f} x" if popularity else ""
-        table.add_row(key, f"{model:.4f}", f"{popularity:.4f}", ratio)
+        table.add_row(key, f"{model:.4f}", margin, *(f"{each[key]:.4f}" for each in baselines.values()), ratio)
     return table
 
 

@@ -155,6 +155,13 @@ def _without(matrix: csr_matrix, other: csr_matrix) -> csr_matrix:
     return _where(matrix, ~np.isin(places, others, assume_unique=True))
 
 
+def _stored_at(matrix: csr_matrix, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Whether a matrix stores a value at each of some places; its indices are sorted."""
+    n_columns = np.int64(matrix.shape[1])
+    stored = row_numbers(matrix) * n_columns + matrix.indices
+    return np.isin(rows * n_columns + columns, stored)
+
+
 @dataclass(frozen=True)
 class Split:
     """What :func:`split` wrote into a folder; arrays are mapped. Pickles as its path."""
@@ -180,6 +187,29 @@ class Split:
     def test(self) -> csr_matrix:
         """The held-out pairs, none of them in ``train``, CSR, binary float32, shape ``(n_users, n_items)``."""
         return open_csr(self.folder / "test")
+
+    def recent(self, events: EncodedEvents, share: float) -> csr_matrix:
+        """The pairs of the last events of the training part: what was popular most recently.
+
+        Parameters
+        ----------
+        events
+            The events that were split.
+        share
+            Of the training part's events, as many as are recent; more where several have the time of the first of
+            them.
+
+        Returns
+        -------
+        CSR, binary float32, shape ``(n_users, n_items)``.
+        """
+        trained = _stored_at(self.train, events.user_rows, events.item_rows)
+        if "cutoff" in self.stats:
+            trained &= events.timestamps < self.stats["cutoff"]
+        times = events.timestamps[trained]
+        place = max(0, len(times) - max(1, math.floor(share * len(times))))
+        recent = np.flatnonzero(trained)[times >= np.partition(times, place)[place]]
+        return binary_pairs(events.user_rows[recent], events.item_rows[recent], self.train.shape)
 
     @cached_property
     def stats(self) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Throughout, ``rows`` is an integer array of shape ``(m, k)``: for each of m users the rows of recommended items, best
 first, none twice, padded with -1 where a list is shorter. ``test`` is CSR of shape ``(m, n_items)`` with sorted
-indices: the held-out items of the same users, each of whom has at least one. Every measure is a mean over users.
+indices: the held-out items of the same users, each of whom has at least one. The measures of accuracy and diversity are
+means over users, each of whom counts the same; those of the catalogue are of all lists together.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 #: Measures of one user's list, in the order they are shown.
 RANKING_METRICS = ("recall", "precision", "ndcg", "map", "mrr", "hit_rate")
@@ -86,28 +87,80 @@ def hit_matrix(rows: NDArray[Any], test: csr_matrix) -> NDArray[np.bool_]:
     return hits
 
 
+class Diversity:
+    r"""Intra-list diversity: how unlike each other the items of one list are, by the vectors of the items.
+
+    ``diversity@k`` is 1 - cosine, averaged over all pairs of the first k items of a list (Ziegler et al., WWW 2005;
+    Vargas & Castells, RecSys 2011): 0 for items that are all the same, about 1 for unrelated ones, at most 2. An item
+    whose vector is zero is unrelated to every other. NaN for a list of fewer than two items: it has no pairs, and
+    counts in no mean.
+
+    The cosines of all pairs of n unit vectors with sum S add up to :math:`(|S|^2 - n) / 2`, so that a list takes time
+    linear in its length.
+
+    Parameters
+    ----------
+    item_vectors
+        Shape ``(n_items, d)``.
+    """
+
+    def __init__(self, item_vectors: NDArray[np.float32]) -> None:
+        norms = np.linalg.norm(item_vectors, axis=1, keepdims=True)
+        self._units = np.divide(item_vectors, norms, out=np.zeros(item_vectors.shape, np.float32), where=norms > 0)
+        self._lengths = (norms[:, 0] > 0).astype(np.float64)
+
+    def measure(self, rows: NDArray[Any], cutoffs: Sequence[int]) -> PerUser:
+        """``diversity@k`` of every list and cutoff, float64, shape ``(m,)``."""
+        sums = np.zeros((len(rows), self._units.shape[1]))
+        squares, counts = np.zeros(len(rows)), np.zeros(len(rows))
+        result: PerUser = {}
+        start = 0
+        for k in sorted(cutoffs):
+            lists = _lists(rows[:, start:k], len(self._units))
+            sums += lists @ self._units
+            squares += lists @ self._lengths
+            counts += np.diff(lists.indptr)
+            pairs = counts * (counts - 1)
+            similarity = np.einsum("ij,ij->i", sums, sums) - squares
+            result[f"diversity@{k}"] = 1.0 - np.divide(
+                similarity, pairs, out=np.full(len(rows), np.nan), where=pairs > 0
+            )
+            start = k
+        return result
+
+
+def _lists(rows: NDArray[Any], n_items: int) -> csr_matrix:
+    """Lists as a binary CSR matrix of shape ``(m, n_items)``."""
+    there = rows >= 0
+    indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    return csr_matrix((np.ones(indptr[-1], np.float32), rows[there], indptr), shape=(len(rows), n_items))
+
+
 class CatalogueMetrics:
-    """Coverage and novelty of lists that come batch by batch.
+    """What lists that come batch by batch make of the catalogue.
 
     - ``coverage@k``: share of the catalogue that is in the first k of some list;
+    - ``gini@k``: Gini coefficient of how often each item of the catalogue is in the first k of a list, those that
+      never are among them: 0 where all are equally often, towards 1 where few have all places. With the n counts
+      x_1 <= x_2 <= ... ascending: sum of (2 i - n - 1) x_i, divided by n times the sum of the x_i. 0 where nothing is
+      recommended;
     - ``novelty@k``: mean of -log2(share of users who have the item) over all places of the first k of all lists: the
       self-information of what is recommended, in bits (Vargas & Castells, RecSys 2011). 0 where nothing is.
 
     Parameters
     ----------
     item_users
-        Number of users of each item in the training data, shape ``(n_items,)``; above zero where recommended.
+        Number of users of each item in the training data, shape ``(n_items,)``. The catalogue is the items that have
+        any: only those can be recommended.
     n_users
         Number of users in the training data.
-    n_catalogue
-        Number of items that can be recommended.
     cutoffs
         The k of the measures.
     """
 
-    def __init__(self, item_users: NDArray[np.int64], n_users: int, n_catalogue: int, cutoffs: Sequence[int]) -> None:
+    def __init__(self, item_users: NDArray[np.int64], n_users: int, cutoffs: Sequence[int]) -> None:
         self._information = -np.log2(np.maximum(item_users, 1) / n_users)
-        self._n_catalogue = n_catalogue
+        self._catalogue = item_users > 0
         self._counts = {k: np.zeros(len(item_users), dtype=np.int64) for k in cutoffs}
 
     def add(self, rows: NDArray[Any]) -> None:
@@ -116,10 +169,25 @@ class CatalogueMetrics:
             top = rows[:, :k]
             counts += np.bincount(top[top >= 0], minlength=len(counts))
 
+    @property
+    def counts(self) -> dict[int, NDArray[np.int64]]:
+        """How often each item is in the first k of a list, by k; shape ``(n_items,)``."""
+        return self._counts
+
     def result(self) -> dict[str, float]:
-        """The measures, keyed ``"coverage@20"`` and ``"novelty@20"``."""
+        """The measures, keyed ``"coverage@20"``, ``"gini@20"`` and ``"novelty@20"``."""
         result = {}
         for k, counts in self._counts.items():
-            result[f"coverage@{k}"] = float(np.count_nonzero(counts) / self._n_catalogue)
+            of_catalogue = counts[self._catalogue]
+            result[f"coverage@{k}"] = float(np.count_nonzero(of_catalogue) / len(of_catalogue))
+            result[f"gini@{k}"] = _gini(of_catalogue)
             result[f"novelty@{k}"] = float(counts @ self._information / max(int(counts.sum()), 1))
         return result
+
+
+def _gini(counts: NDArray[np.int64]) -> float:
+    n, total = len(counts), int(counts.sum())
+    if total == 0:
+        return 0.0
+    weights = 2.0 * np.arange(1, n + 1) - n - 1
+    return float(weights @ np.sort(counts) / (n * total))

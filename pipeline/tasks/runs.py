@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import luigi
 
 from pipeline.config import USER
+from pipeline.evaluation.baselines import RECENT_SHARE
 from pipeline.evaluation.check import check_run
 from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.files import EVALUATION_FILE, write_evaluation
 from pipeline.steps import PipelineTask, StepTask
-from pipeline.store import publish_json
+from pipeline.store import publish_folder, publish_json
 from pipeline.tasks.entities import ImportVectors, vectors_task
 from pipeline.tasks.interactions import EncodeInteractions, FitFactors, SplitInteractions
 from pipeline.tasks.tables import BuildIndex, WriteTable
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 
 class Evaluate(StepTask):
-    """Quality on the hold-out, of factors fitted on the training part alone, beside popularity's."""
+    """Quality on the hold-out, of factors fitted on the training part alone, beside the baselines'."""
+
+    version = 2
 
     def requires(self) -> Mapping[str, PipelineTask]:
         """The split and the factors of its training part."""
@@ -33,27 +37,36 @@ class Evaluate(StepTask):
 
     def ingredients(self) -> dict[str, Any]:
         """What is measured."""
-        return {"cutoffs": list(self.settings.evaluation.cutoffs)}
+        return {"cutoffs": list(self.settings.evaluation.cutoffs), "seed": self.settings.run.seed}
 
     def output(self) -> luigi.LocalTarget:
-        """A JSON file."""
-        return luigi.LocalTarget(str(self.store.path("evaluation", f"{self.fingerprint}.json")))
+        """A folder with ``evaluation.json``, and ``users.parquet`` of each user's measures."""
+        return self.folder("evaluation")
 
     def make(self, report: Progress) -> None:
         """Measure."""
         settings = self.settings
-        parts = self.other(SplitInteractions).open()
+        encoded, split = self.other(EncodeInteractions).open(), self.other(SplitInteractions)
+        parts = split.open()
         started = time.perf_counter()
-        result = evaluate(
+        result, per_user = evaluate(
             parts.train,
             parts.test,
             self.other(FitFactors, split="train").open().factors,
             settings.evaluation,
+            recent=None if encoded.events is None else parts.recent(encoded.events, RECENT_SHARE),
+            seed=settings.run.seed,
             num_threads=settings.run.threads,
             progress=report,
         )
         timing = {"seconds": round(time.perf_counter() - started, 3)}
-        publish_json(Path(self.output().path), {**result.to_json(), "split": parts.stats, "timing": timing})
+        document = {**result.to_json(), "split": parts.stats, "hold_out": split.fingerprint, "timing": timing}
+        with publish_folder(Path(self.output().path)) as folder:
+            write_evaluation(folder, document, per_user, encoded.vocabulary(USER))
+
+    def report_path(self) -> Path:
+        """The JSON file."""
+        return Path(self.output().path, EVALUATION_FILE)
 
 
 class CheckRun(StepTask):
@@ -126,8 +139,8 @@ class PublishRun(StepTask):
                 "item_entity": settings.interaction_space.item_entity,
                 "encoded": self._relative(self.other(EncodeInteractions)),
                 "model": self._relative(self.other(FitFactors)),
-                "evaluation": self._relative(self.other(Evaluate)),
-                "report": self._relative(self.other(Evaluate)),
+                "evaluation": self.store.relative(self.other(Evaluate).report_path()),
+                "report": self.store.relative(self.other(Evaluate).report_path()),
             }
         if settings.file_entities:
             content["imported"] = {

@@ -84,6 +84,26 @@ def test_the_split_by_user_holds_out_the_share_of_each(some, halves, times, frac
     assert result.train.shape == result.test.shape == encoded.user_items.shape
 
 
+@pytest.mark.parametrize("by_time", [True, False])
+def test_the_recent_part_is_the_last_training_events(some, halves, by_time):
+    encoded = some()
+    result = halves(encoded, by_time=by_time)
+    events, train = encoded.events, result.train.toarray()
+    before = result.stats.get("cutoff", np.inf)
+    trained = [
+        (time, user, item)
+        for user, item, time in zip(events.user_rows, events.item_rows, events.timestamps, strict=True)
+        if train[user, item] and time < before
+    ]
+    since = sorted(trained)[-int(0.25 * len(trained))][0]
+    expected = np.zeros_like(train)
+    for time, user, item in trained:
+        if time >= since:
+            expected[user, item] = 1
+    assert np.array_equal(result.recent(events, 0.25).toarray(), expected)
+    assert 0 < expected.sum() < 0.5 * len(trained)
+
+
 def test_the_seed_decides_the_split_by_user(some, halves):
     encoded = some()
     first, same, other = (halves(encoded, by_time=False, seed=seed) for seed in (1, 1, 2))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from pipeline.evaluation.baselines import Popularity
+from pipeline.evaluation.baselines import ItemNeighbors, Popularity
 
 
 def _slow(train: csr_matrix, seen: csr_matrix, k: int) -> list[list[int]]:
@@ -38,3 +38,53 @@ def test_leaves_its_input_alone(split: tuple[csr_matrix, csr_matrix]) -> None:
 
 def test_no_users_no_lists(split: tuple[csr_matrix, csr_matrix]) -> None:
     assert Popularity(split[0]).recommend(split[0][:0], 7).shape == (0, 7)
+
+
+def test_recent_popularity_comes_first_and_popularity_fills_up(split: tuple[csr_matrix, csr_matrix]) -> None:
+    train = split[0]
+    recent = train.copy()
+    recent.data[np.arange(recent.nnz) % 40 > 0] = 0.0
+    recent.eliminate_zeros()
+    users, lately = (np.count_nonzero(matrix.toarray(), axis=0) for matrix in (train, recent))
+    order = sorted(np.flatnonzero(users).tolist(), key=lambda item: (-lately[item], -users[item], item))
+    assert (lately == 0)[order].any()
+    rows = Popularity(train, recent).recommend(train, train.shape[1])
+    for row, seen in zip(rows.tolist(), train.toarray(), strict=True):
+        assert [item for item in row if item >= 0] == [item for item in order if not seen[item]]
+
+
+def _neighbor_scores(train: csr_matrix, neighbors: int) -> np.ndarray:
+    """Scores of all users and items by the definition, in full matrices."""
+    pairs = (train.toarray() > 0).astype(np.float64)
+    norms = np.maximum(np.sqrt(pairs.sum(axis=0)), 1.0)
+    cosines = pairs.T @ pairs / np.outer(norms, norms)
+    np.fill_diagonal(cosines, 0.0)
+    for row in cosines:
+        row[np.argsort(-row, kind="stable")[neighbors:]] = 0.0
+    return pairs @ cosines
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_item_neighbors_match_the_readable_twin(split: tuple[csr_matrix, csr_matrix], num_threads: int) -> None:
+    """Of lists with equal scores any order is right: the scores are compared."""
+    train = split[0] * 7.0  # only the structure counts
+    scores = _neighbor_scores(train, ItemNeighbors.NEIGHBORS)
+    rows = ItemNeighbors(train, num_threads=num_threads).recommend(train, 10)
+    assert rows.dtype == np.int64
+    for user, row in enumerate(rows):
+        own = train[user].indices
+        candidates = np.setdiff1d(np.flatnonzero(scores[user] > 0), own)
+        expected = np.sort(scores[user][candidates])[::-1][:10]
+        got = row[row >= 0]
+        assert not set(got.tolist()) & set(own.tolist())
+        np.testing.assert_allclose(scores[user][got], expected, rtol=1e-9)
+    assert (rows >= 0).any()
+
+
+def test_item_neighbors_keep_the_nearest_alone(
+    split: tuple[csr_matrix, csr_matrix], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ItemNeighbors, "NEIGHBORS", 2)
+    train = split[0]
+    rows = ItemNeighbors(train, num_threads=1).recommend(train, train.shape[1])
+    assert (np.count_nonzero(rows >= 0, axis=1) <= 2 * np.diff(train.indptr)).all()

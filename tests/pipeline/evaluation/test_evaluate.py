@@ -11,6 +11,7 @@ from pipeline.config import EvaluationSettings
 from pipeline.errors import DataError
 from pipeline.evaluation import evaluate as module
 from pipeline.evaluation.evaluate import Evaluation, evaluate
+from pipeline.evaluation.metrics import RANKING_METRICS
 from pipeline.factors.base import Factors
 from pipeline.progress import no_progress
 
@@ -20,7 +21,7 @@ Split = tuple[csr_matrix, csr_matrix]
 
 
 def _evaluate(split: Split, factors: Factors, settings: EvaluationSettings = SETTINGS, **options: Any) -> Evaluation:
-    return evaluate(*split, factors, settings, **{"num_threads": 1, "progress": no_progress, **options})
+    return evaluate(*split, factors, settings, **{"num_threads": 1, "progress": no_progress, **options})[0]
 
 
 def test_matches_the_readable_twin(split: Split, factors: Factors, slow_metrics: Any) -> None:
@@ -59,7 +60,10 @@ def test_batches_and_threads_change_nothing(split: Split, factors: Factors, monk
     monkeypatch.setattr(module, "BATCH_USERS", 7)
     batched = _evaluate(split, factors)
     assert batched.model == pytest.approx(whole.model, rel=1e-12)
-    assert batched.popularity == pytest.approx(whole.popularity, rel=1e-12)
+    for name, measures in whole.baselines.items():
+        assert batched.baselines[name] == pytest.approx(measures, rel=1e-12)
+    assert batched.intervals == whole.intervals
+    assert batched.segments["by_activity"] == whole.segments["by_activity"]
 
 
 def test_a_cutoff_beyond_the_catalogue(split: Split, factors: Factors) -> None:
@@ -73,11 +77,70 @@ def test_survives_json(split: Split, factors: Factors) -> None:
     assert Evaluation.from_json(json.loads(json.dumps(result.to_json(), allow_nan=False))) == result
 
 
+def test_reads_an_evaluation_of_the_first_version(split: Split, factors: Factors) -> None:
+    result = _evaluate(split, factors)
+    document = result.to_json()
+    for key in ("baselines", "intervals", "segments"):
+        del document[key]
+    assert Evaluation.from_json(document).popularity == result.popularity
+
+
+def test_every_baseline_and_an_interval_for_each(split: Split, factors: Factors) -> None:
+    without = _evaluate(split, factors)
+    assert list(without.baselines) == ["popularity", "item_knn"]
+    recent = split[0].copy()
+    recent.data[::2] = 0.0
+    recent.eliminate_zeros()
+    result = _evaluate(split, factors, recent=recent)
+    assert list(result.baselines) == ["popularity", "recent_popularity", "item_knn"]
+    assert result.baselines["recent_popularity"] != result.popularity
+    assert list(result.intervals) == ["model", *result.baselines]
+    for name, measures in {"model": result.model, **result.baselines}.items():
+        assert {key.partition("@")[0] for key in result.intervals[name]} == set(RANKING_METRICS)
+        for key, (low, high) in result.intervals[name].items():
+            assert low <= measures[key] <= high
+
+
+def test_measures_of_each_user(split: Split, factors: Factors) -> None:
+    result, per_user = evaluate(*split, factors, SETTINGS, num_threads=1, progress=no_progress)
+    assert len(per_user.rows) == result.users
+    assert (np.diff(per_user.rows) > 0).all()
+    for name, values in per_user.values.items():
+        assert values.dtype == np.float32
+        assert values.mean() == pytest.approx(result.model[name], rel=1e-5)
+
+
+def test_segments_add_up_to_the_whole(split: Split, factors: Factors) -> None:
+    result = _evaluate(split, factors)
+    by_activity, by_popularity = result.segments["by_activity"], result.segments["by_popularity"]
+    assert sum(segment["users"] for segment in by_activity) == result.users
+    assert sum(segment["test_pairs"] for segment in by_activity) == result.test_pairs
+    total = sum(segment["users"] * segment["measures"]["ndcg@10"] for segment in by_activity)
+    assert total / result.users == pytest.approx(result.model["ndcg@10"], rel=1e-5)
+    warm = sum(segment["test_pairs"] for segment in by_popularity)
+    assert warm + result.test_pairs_of_cold_items == result.test_pairs
+    assert sum(segment["items"] for segment in by_popularity) == result.items
+    assert sum(segment["measures"]["share@10"] for segment in by_popularity) == pytest.approx(1.0)
+
+
+def test_cold_users_are_reported_apart(split: Split, factors: Factors, slow_metrics: Any) -> None:
+    train, test = (matrix.toarray() for matrix in split)
+    cold = [u for u in range(len(train)) if test[u].any() and not train[u].any()]
+    users = np.count_nonzero(train, axis=0)
+    popular = [item for item in np.lexsort((np.arange(len(users)), -users)).tolist() if users[item]]
+    expected = [slow_metrics(popular, set(np.flatnonzero(test[u]).tolist()), 10) for u in cold]
+    segment = _evaluate(split, factors).segments["cold_users"]
+    assert (segment["users"], segment["test_pairs"]) == (len(cold), test[cold].sum())
+    assert len(cold) > 0
+    for name in expected[0]:
+        assert segment["popularity"][name] == pytest.approx(np.mean([each[name] for each in expected])), name
+
+
 def test_reports_progress(split: Split, factors: Factors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH_USERS", 50)
     reports: list[float] = []
     _evaluate(split, factors, progress=lambda fraction, message: reports.append(fraction))
-    assert len(reports) == 3
+    assert len(reports) == 3 * 3
     assert reports == sorted(reports)
     assert reports[-1] == 1.0
 

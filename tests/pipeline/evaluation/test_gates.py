@@ -20,7 +20,7 @@ EVALUATION = Evaluation(
     items=50,
     cold_items=0,
     model={"ndcg@20": 0.2, "recall@20": 0.5},
-    popularity={"ndcg@20": 0.1, "recall@20": 0.6},
+    baselines={"popularity": {"ndcg@20": 0.1, "recall@20": 0.6}},
 )
 GOOD = RunFigures(tables=(TABLE,), evaluation=EVALUATION)
 
@@ -30,7 +30,8 @@ def _with_table(**changes: object) -> RunFigures:
 
 
 def _with_quality(model: float, popularity: float = 0.1) -> RunFigures:
-    return replace(GOOD, evaluation=replace(EVALUATION, model={"ndcg@20": model}, popularity={"ndcg@20": popularity}))
+    baselines = {"popularity": {"ndcg@20": popularity}}
+    return replace(GOOD, evaluation=replace(EVALUATION, model={"ndcg@20": model}, baselines=baselines))
 
 
 def _failed(gates: list[Gate]) -> list[str]:
@@ -81,7 +82,7 @@ NAN = math.nan
         (
             "recall@20 against popularity",
             {"metric": "recall@20"},
-            replace(GOOD, evaluation=replace(EVALUATION, popularity={"recall@20": 0.5})),
+            replace(GOOD, evaluation=replace(EVALUATION, baselines={"popularity": {"recall@20": 0.5}})),
             GOOD,
         ),
     ],
