@@ -5,6 +5,7 @@
 >>> run.similar("artist", "Radiohead", k=10)
 """
 
+from pipeline.explain import Contribution, Explanation
 from pipeline.lookup import Neighbor, Run, open_run
 
-__all__ = ["Neighbor", "Run", "open_run"]
+__all__ = ["Contribution", "Explanation", "Neighbor", "Run", "open_run"]

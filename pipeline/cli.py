@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pipeline import summary, tuning
 from pipeline.config import Config, load_config
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.lock import RootLock
 from pipeline.lookup import Neighbor, Run, open_run
 from pipeline.plan import check_inputs, plan
@@ -43,6 +43,14 @@ Overrides = Annotated[
 RunDate = Annotated[
     datetime.datetime | None,
     typer.Option("--date", formats=["%Y-%m-%d"], help="Date of the run; by default run.date, else today (UTC)."),
+]
+Histories = Annotated[
+    list[str] | None,
+    typer.Option("--history", metavar="NAME", help="In place of a USER: something they have heard. Repeatable."),
+]
+HistoryOf = Annotated[
+    str | None,
+    typer.Option("--from", metavar="ENTITY", help="Entity type of the history: the items, or an attribute of theirs."),
 ]
 Count = Annotated[int, typer.Option("-k", min=1, help="How many, at most.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -118,16 +126,63 @@ def similar(
 @app.command()
 def recommend(
     config: ConfigPath,
-    user: Annotated[str, typer.Argument(help="Name or id of a user.", show_default=False)],
+    user: Annotated[
+        str | None, typer.Argument(help="Name or id of a user; or give --history.", show_default=False)
+    ] = None,
+    history: Histories = None,
+    history_of: HistoryOf = None,
     k: Count = 10,
-    entity: Annotated[str | None, typer.Option(help="What to recommend; the items by default.")] = None,
+    to: Annotated[str | None, typer.Option("--to", "--entity", help="What to recommend; the items by default.")] = None,
     seen: Annotated[bool, typer.Option("--seen", help="Keep what the user has interacted with.")] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print recommendations for a user, in the published run."""
-    neighbors = _open(config, overrides).recommend(user, k, entity=entity, exclude_seen=not seen)
-    _print_neighbors(neighbors, f"recommended to user {user}", as_json)
+    """Print recommendations for a user, or for a history of somebody new, in the published run."""
+    run = _open(config, overrides)
+    if user is not None:
+        _check_no_history("USER", history, history_of)
+        neighbors = run.recommend(user, k, entity=to, exclude_seen=not seen)
+        title = f"recommended to user {user}"
+    else:
+        neighbors = run.recommend_history(_given(history), k, to=to, of=history_of, exclude_history=not seen)
+        title = f"recommended after {', '.join(_given(history))}"
+    _print_neighbors(neighbors, title, as_json)
+
+
+@app.command()
+def explain(
+    config: ConfigPath,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[USER] ITEM", help="Names or ids; with --history, of the item alone.", show_default=False
+        ),
+    ],
+    history: Histories = None,
+    history_of: HistoryOf = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many of the history to show; --json has all.")] = 10,
+    to: Annotated[str | None, typer.Option("--to", help="Entity type of ITEM; the items by default.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what each item of a history adds to the score of an item, in the published run.
+
+    The shares add up to the fold-in score: that of a user vector fitted to the history, the items held fixed. The
+    score in the tables is by the user vector of the fit, and close to it.
+    """
+    run = _open(config, overrides)
+    match names:
+        case [user, item]:
+            _check_no_history("USER", history, history_of)
+            explanation = run.explain(user, item, to=to)
+        case [item]:
+            explanation = run.explain_history(_given(history), item, to=to, of=history_of)
+        case _:
+            raise ConfigError(f"expected USER and ITEM, or ITEM with --history; got {', '.join(map(repr, names))}")
+    if as_json:
+        _print_json(asdict(explanation))
+    else:
+        summary.print_explanation(Console(), explanation, k)
 
 
 @app.command()
@@ -200,11 +255,23 @@ def _open(config: str, overrides: list[str] | None) -> Run:
     return open_run(Store(Path(load_config(config, overrides or ()).run.root)).root)
 
 
+def _check_no_history(given: str, history: list[str] | None, history_of: str | None) -> None:
+    for option, value in (("--history", history), ("--from", history_of)):
+        if value:
+            raise ConfigError(f"expected {given} or --history, got both {given} and {option}")
+
+
+def _given(history: list[str] | None) -> list[str]:
+    if not history:
+        raise ConfigError("expected a USER or --history, got neither")
+    return history
+
+
 def _print_neighbors(neighbors: list[Neighbor], title: str, as_json: bool) -> None:
     if as_json:
         _print_json([asdict(neighbor) for neighbor in neighbors])
         return
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(title=summary.plain(title), title_justify="left", box=None)
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right")
     table.add_column("name")

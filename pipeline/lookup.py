@@ -7,27 +7,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-import annlib
 from pipeline.config import USER
-from pipeline.data.encode import Encoded
-from pipeline.data.imported import ImportedVectors
-from pipeline.errors import ConfigError, StoreError
+from pipeline.errors import ConfigError, DataError, StoreError
+from pipeline.explain import Explanation, contributions
 from pipeline.names import find_row
-from pipeline.store import Store, read_json
+from pipeline.published import PublishedRun
+from pipeline.store import Store
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
-    from pipeline.data.vocabulary import Vocabulary
+    from pipeline.fold_in import History
 
 
 @dataclass(frozen=True)
@@ -62,83 +61,8 @@ def open_run(root: str | os.PathLike[str]) -> Run:
     return Run(store, content)
 
 
-class Run:
-    """A published run, read-only. Its files are memory-mapped and shared with every other process that uses them.
-
-    Attributes
-    ----------
-    content
-        What ``current.json`` says of it.
-    """
-
-    def __init__(self, store: Store, content: dict[str, Any]) -> None:
-        self._store = store
-        self.content = content
-        self._indexes: dict[str, annlib.Index] = {}
-
-    @property
-    def root(self) -> Path:
-        """Folder that the paths in ``content`` are relative to."""
-        return self._store.root
-
-    @property
-    def date(self) -> str:
-        """Date of the run, as ISO 8601."""
-        return str(self.content["date"])
-
-    @property
-    def entities(self) -> list[str]:
-        """The entity types."""
-        return sorted(self.content["vectors"])
-
-    @property
-    def has_interactions(self) -> bool:
-        """Whether some entity types come from interactions; else all have their vectors from files."""
-        return "encoded" in self.content
-
-    @property
-    def tables(self) -> dict[str, Path]:
-        """Folder of each table."""
-        return {name: self._store.path(path) for name, path in self.content["tables"].items()}
-
-    def manifest(self, table: str) -> dict[str, Any]:
-        """The manifest of a table."""
-        return read_json(self.tables[table] / "manifest.json")
-
-    @cached_property
-    def evaluation(self) -> dict[str, Any]:
-        """The quality measured on the hold-out, beside the baselines'.
-
-        Raises
-        ------
-        ConfigError
-            If the run has no interactions.
-        """
-        return read_json(self._path_of("evaluation"))
-
-    @cached_property
-    def encoded(self) -> Encoded:
-        """The interactions, and the vocabularies of the entity types that come from them.
-
-        Raises
-        ------
-        ConfigError
-            If the run has no interactions.
-        """
-        return Encoded.open(self._path_of("encoded"))
-
-    @cached_property
-    def imported(self) -> dict[str, ImportedVectors]:
-        """The entity types whose vectors come from a file."""
-        paths = self.content.get("imported", {})
-        return {entity: ImportedVectors.open(self._store.path(path)) for entity, path in paths.items()}
-
-    def vocabulary(self, entity: str) -> Vocabulary:
-        """Ids and names of an entity type."""
-        self._check_entity(entity)
-        if entity in self.imported:
-            return self.imported[entity].vocabulary(entity)
-        return self.encoded.vocabulary(entity)
+class Run(PublishedRun):
+    """A published run, to be asked: what is similar, what suits whom, and why."""
 
     def similar(self, entity: str, query: int | str, k: int = 10) -> list[Neighbor]:
         """The entities of the same type nearest to one of them, by the cosine of their vectors.
@@ -189,43 +113,201 @@ class Run:
             If the run has no interactions, or the entity type does not come from them.
         """
         users = self.encoded.vocabulary(USER)
-        entity = entity or self.encoded.item_entity
-        self._check_entity(entity)
-        if entity in self.imported:
-            raise ConfigError(f"{entity} cannot be recommended: its vectors come from a file, not from interactions")
-        index = self.index(entity, "inner_product")
+        entity = self._recommendable(entity)
         row = find_row(users, USER, user)
-        exclude = self._seen(row, entity) if exclude_seen else None
-        rows, scores = index.search_rows(self._user_vectors[row][None, :], k, exclude=exclude)
-        return self._neighbors(entity, rows[0], scores[0])
+        exclude = self._as_entities(self.encoded.user_items[[row]], None, entity) if exclude_seen else None
+        return self._best(self.vectors(USER)[row], entity, k, exclude)
 
-    def index(self, entity: str, metric: str) -> annlib.Index:
-        """The index of an entity type under a metric.
+    def recommend_history(
+        self,
+        history: History,
+        k: int = 10,
+        *,
+        to: str | None = None,
+        of: str | None = None,
+        exclude_history: bool = True,
+    ) -> list[Neighbor]:
+        """What suits somebody the run does not know, by what they interacted with.
+
+        Parameters
+        ----------
+        history
+            Names or ids, or a mapping of these to weights; see :meth:`fold_in_users`.
+        k
+            How many, at most.
+        to
+            The entity type of what is recommended; the items by default.
+        of
+            The entity type of the history: the items by default, or an attribute of theirs.
+        exclude_history
+            Whether to leave out the history itself, and the attributes of its items.
 
         Raises
         ------
+        UnknownNameError
+            If something in the history matches nothing, or several.
+        DataError
+            If the history is empty, or a weight is not a number above zero.
         ConfigError
-            If the run has none.
+            If the run has no interactions, or an entity type does not come from them.
+
+        Examples
+        --------
+        >>> run.recommend_history(["Radiohead", "Portishead"], k=10, to="artist")
         """
-        name = f"{entity}.{metric}"
-        if name not in self.content["indexes"]:
-            known = ", ".join(self.content["indexes"])
-            raise ConfigError(
-                f"the run has no index {name}, only {known}", hint="Declare a table that searches it, and run again."
-            )
-        if name not in self._indexes:
-            self._indexes[name] = annlib.Index.open(self._store.path(self.content["indexes"][name]))
-        return self._indexes[name]
+        to = self._recommendable(to)
+        rows = self.fold_in.histories([history], of)
+        if rows.nnz == 0:
+            raise DataError("nothing to recommend from: the history is empty")
+        exclude = self._as_entities(rows, of, to) if exclude_history else None
+        return self._best(self.fold_in.users(rows, of)[0], to, k, exclude)
 
-    @cached_property
-    def _user_vectors(self) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = np.load(self._store.path(self.content["vectors"][USER]), mmap_mode="r")
-        return vectors
+    def fold_in_users(
+        self, histories: Sequence[History], *, of: str | None = None, skip_unknown: bool = False, num_threads: int = 0
+    ) -> NDArray[np.float32]:
+        """Vectors of users the run does not know, fitted to their histories, the other vectors held fixed.
 
-    def _seen(self, user_row: int, entity: str) -> csr_matrix:
-        """What a user has interacted with, as one row of a CSR matrix."""
-        items = self.encoded.user_items[[user_row]]
-        return items if entity == self.encoded.item_entity else items @ self.encoded.attribute(entity)
+        They live in the space of the run's vectors: ``run.index("track", "inner_product").search(vectors)``.
+        ``run.fold_in.users`` takes the histories as a CSR matrix of weights instead.
+
+        Parameters
+        ----------
+        histories
+            For each user, names or ids of entities, or a mapping of these to weights above zero; without weights each
+            weighs 1, as one event without a weight does. Repeated entities are summed. The weights become confidences
+            as those of the fit did.
+        of
+            The entity type of the histories: the items by default, or an attribute of theirs, whose vectors then stand
+            where the items' stood.
+        skip_unknown
+            Whether to leave out what the run does not know, such as items newer than it.
+        num_threads
+            Number of threads, 0 for all cores; never changes the result.
+
+        Returns
+        -------
+        float32, shape ``(len(histories), d)``; zero where a history is empty.
+
+        Raises
+        ------
+        UnknownNameError
+            If something matches nothing, or several; the message says what is close, or which.
+        DataError
+            If a weight is not a number above zero.
+        ConfigError
+            If the run has no interactions, or the histories' entity type does not come from them.
+        """
+        return self.fold_in.users(
+            self.fold_in.histories(histories, of, skip_unknown=skip_unknown), of, num_threads=num_threads
+        )
+
+    def fold_in_items(
+        self, listeners: Sequence[History], *, skip_unknown: bool = False, num_threads: int = 0
+    ) -> NDArray[np.float32]:
+        """Vectors of items the run does not know, fitted to who interacted with them, the users' held fixed.
+
+        Parameters
+        ----------
+        listeners
+            For each item, names or ids of users, or a mapping of these to weights above zero.
+        skip_unknown, num_threads
+            As in :meth:`fold_in_users`, whose errors it raises too.
+
+        Returns
+        -------
+        float32, shape ``(len(listeners), d)``; zero where there are no listeners.
+        """
+        return self.fold_in.items(self.fold_in.listeners(listeners, skip_unknown=skip_unknown), num_threads=num_threads)
+
+    def fold_in_item(self, listeners: History, *, skip_unknown: bool = False) -> NDArray[np.float32]:
+        """The vector of one item the run does not know, shape ``(d,)``; see :meth:`fold_in_items`."""
+        vector: NDArray[np.float32] = self.fold_in_items([listeners], skip_unknown=skip_unknown)[0]
+        return vector
+
+    def explain(self, user: int | str, item: int | str, *, to: str | None = None) -> Explanation:
+        """What each item of a user's history adds to the score of an item; see :mod:`pipeline.explain`.
+
+        Parameters
+        ----------
+        user
+            Name or id of the user.
+        item
+            Name or id of the item, seen or not.
+        to
+            Its entity type; the items by default.
+
+        Raises
+        ------
+        UnknownNameError
+            If the user or the item matches nothing, or several.
+        DataError
+            If the user has no history.
+        ConfigError
+            If the model cannot explain, or the run has no interactions, or the entity type does not come from them.
+        """
+        row = find_row(self.encoded.vocabulary(USER), USER, user)
+        return self._explain(self.encoded.user_items[[row]], None, item, to, user_vector=self.vectors(USER)[row])
+
+    def explain_history(
+        self, history: History, item: int | str, *, to: str | None = None, of: str | None = None
+    ) -> Explanation:
+        """What each entity of a fresh history adds to the score of an item; see :meth:`explain`.
+
+        Parameters
+        ----------
+        history, of
+            As in :meth:`recommend_history`.
+        item, to
+            As in :meth:`explain`.
+        """
+        return self._explain(self.fold_in.histories([history], of), of, item, to)
+
+    def _recommendable(self, entity: str | None) -> str:
+        """The entity type meant, which must come from the interactions."""
+        entity = entity or self.encoded.item_entity
+        self.check_entity(entity)
+        if entity in self.imported:
+            raise ConfigError(f"{entity} cannot be recommended: its vectors come from a file, not from interactions")
+        return entity
+
+    def _best(
+        self, user_vector: NDArray[np.float32], entity: str, k: int, exclude: csr_matrix | None
+    ) -> list[Neighbor]:
+        rows, scores = self.index(entity, "inner_product").search_rows(user_vector[None, :], k, exclude=exclude)
+        return self._neighbors(entity, rows[0], scores[0])
+
+    def _as_entities(self, history: csr_matrix, of: str | None, entity: str) -> csr_matrix | None:
+        """A history as entities of another type: the attributes of items; None where nothing follows from it."""
+        items = self.encoded.item_entity
+        of = of or items
+        if of == entity:
+            return history
+        if of == items and entity != USER:
+            return csr_matrix(history @ self.encoded.attribute(entity))
+        return None
+
+    def _explain(
+        self,
+        history: csr_matrix,
+        of: str | None,
+        item: int | str,
+        to: str | None,
+        user_vector: NDArray[np.float32] | None = None,
+    ) -> Explanation:
+        to = self._recommendable(to)
+        of = self.fold_in.entity(of)
+        vocabulary = self.vocabulary(to)
+        row = find_row(vocabulary, to, item)
+        target = self.vectors(to)[row]
+        parts = contributions(self.fold_in, history, target, vocabulary=self.vocabulary(of), of=of)
+        return Explanation(
+            vocabulary.id(row),
+            vocabulary.name(row),
+            None if user_vector is None else float(np.dot(user_vector.astype(np.float64), target.astype(np.float64))),
+            sum(part.share for part in parts),
+            of,
+            parts,
+        )
 
     def _neighbors(self, entity: str, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Neighbor]:
         vocabulary = self.vocabulary(entity)
@@ -234,12 +316,3 @@ class Run:
             for rank, (row, score) in enumerate(zip(rows.tolist(), scores, strict=True), start=1)
             if row >= 0
         ]
-
-    def _check_entity(self, entity: str) -> None:
-        if entity not in self.content["vectors"]:
-            raise ConfigError(f"unknown entity type {entity!r}: expected one of {', '.join(self.entities)}")
-
-    def _path_of(self, key: str) -> Path:
-        if key not in self.content:
-            raise ConfigError("the run has no interactions: every entity type has its vectors from a file")
-        return self._store.path(self.content[key])

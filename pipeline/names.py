@@ -10,9 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rapidfuzz import fuzz, process
 
+from pipeline.data.ids import INTEGER, STRING
 from pipeline.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from pipeline.data.vocabulary import Vocabulary
 
 #: How many names an error suggests, and how alike (0 to 100) they must be.
@@ -39,16 +44,34 @@ def find_row(vocabulary: Vocabulary, entity: str, query: int | str) -> int:
     UnknownNameError
         If nothing matches (the message names the closest), or several do (it names their ids).
     """
-    if isinstance(query, str) and vocabulary.names is not None:
-        for rows in (_exact_matches(vocabulary, query), _folded_matches(vocabulary, query)):
-            if len(rows) == 1:
-                return int(rows[0])
-            if len(rows) > 1:
-                raise _ambiguous(vocabulary, entity, query, rows.tolist())
-    row = vocabulary.row(vocabulary.parse(query) if isinstance(query, str) else query)
+    row = _matching_row(vocabulary, entity, query)
     if row < 0:
         raise _unknown(vocabulary, entity, query)
     return row
+
+
+def find_rows(
+    vocabulary: Vocabulary, entity: str, queries: Sequence[int | str], *, skip_unknown: bool = False
+) -> NDArray[np.int32]:
+    """The rows that many ids or names mean: :func:`find_row` of each, those written as stored all at once.
+
+    Parameters
+    ----------
+    skip_unknown
+        Whether what matches nothing gets the row -1; what matches several is an error all the same.
+
+    Returns
+    -------
+    int32, shape ``(len(queries),)``.
+    """
+    distinct = list(dict.fromkeys(queries))
+    rows = _rows_as_stored(vocabulary, distinct)
+    for query in distinct:
+        if query not in rows:
+            rows[query] = _matching_row(vocabulary, entity, query)
+            if rows[query] < 0 and not skip_unknown:
+                raise _unknown(vocabulary, entity, query)
+    return np.fromiter((rows[query] for query in queries), dtype=np.int32, count=len(queries))
 
 
 def fold(text: str) -> str:
@@ -56,6 +79,44 @@ def fold(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return " ".join(letters.split())
+
+
+def _matching_row(vocabulary: Vocabulary, entity: str, query: int | str) -> int:
+    """The row that a query means, -1 where nothing matches."""
+    if isinstance(query, str) and vocabulary.names is not None:
+        for rows in (_exact_matches(vocabulary, query), _folded_matches(vocabulary, query)):
+            if len(rows) == 1:
+                return int(rows[0])
+            if len(rows) > 1:
+                raise _ambiguous(vocabulary, entity, query, rows.tolist())
+    return vocabulary.row(vocabulary.parse(query) if isinstance(query, str) else query)
+
+
+def _rows_as_stored(vocabulary: Vocabulary, queries: Sequence[int | str]) -> dict[int | str, int]:
+    """Rows of the queries that are an id, where no name can mean another, or a name that is there once, as stored."""
+    texts = [query for query in queries if isinstance(query, str)]
+    ids = [query for query in queries if not isinstance(query, str) and -(2**63) <= query < 2**63]
+    rows: dict[int | str, int] = {}
+    if vocabulary.ids.type == INTEGER:
+        rows |= zip(ids, vocabulary.rows(pa.array(ids, INTEGER)).tolist(), strict=True)
+    if vocabulary.names is not None:
+        rows |= zip(texts, _rows_of_unique_names(vocabulary.names, texts).tolist(), strict=True)
+    elif vocabulary.ids.type == STRING:
+        rows |= zip(texts, vocabulary.rows(pa.array(texts, STRING)).tolist(), strict=True)
+    return {query: row for query, row in rows.items() if row >= 0}
+
+
+def _rows_of_unique_names(names: pa.Array, texts: Sequence[str]) -> NDArray[np.int64]:
+    """Rows of names that are there once; -1 for others."""
+    encoded = names.dictionary_encode()
+    rows = np.flatnonzero(names.is_valid().to_numpy(zero_copy_only=False))
+    codes = encoded.indices.drop_null().to_numpy()
+    row_of = np.full(len(encoded.dictionary) + 1, -1, dtype=np.int64)  # the last is of texts that are no name
+    row_of[codes] = rows
+    row_of[np.flatnonzero(np.bincount(codes, minlength=len(row_of)) > 1)] = -1
+    found = pc.fill_null(pc.index_in(pa.array(texts, STRING), value_set=encoded.dictionary), len(row_of) - 1)
+    result: NDArray[np.int64] = row_of[found.to_numpy(zero_copy_only=False)]
+    return result
 
 
 def _exact_matches(vocabulary: Vocabulary, name: str) -> np.ndarray:

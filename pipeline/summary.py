@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from pipeline.explain import Explanation
     from pipeline.lookup import Run
     from pipeline.plan import PlannedStep
     from pipeline.tasks import PublishRun
@@ -61,6 +62,26 @@ def print_plan(console: Console, steps: Sequence[PlannedStep], task: PublishRun)
     todo = [step for step in steps if not step.done]
     peak = max((step.memory_bytes for step in todo), default=0)
     console.print(f"{len(todo)} of {len(steps)} steps would run; peak memory about {peak / 2**20:,.0f} MiB.")
+
+
+def print_explanation(console: Console, explanation: Explanation, k: int) -> None:
+    """Print the first k shares of a score, the rest as one, and what they add up to."""
+    table = Table(title=plain(f"why {explanation.name}"), title_justify="left", box=None)
+    table.add_column("share", justify="right")
+    table.add_column("weight", justify="right")
+    table.add_column(explanation.history_of)
+    table.add_column("id", justify="right")
+    shown, rest = explanation.contributions[:k], explanation.contributions[k:]
+    for part in shown:
+        table.add_row(f"{part.share:.4f}", f"{part.weight:g}", plain(part.name), str(part.id))
+    if rest:
+        share, weight = sum(part.share for part in rest), sum(part.weight for part in rest)
+        table.add_row(f"{share:.4f}", f"{weight:g}", f"{len(rest):,} others", "")
+    table.add_section()
+    table.add_row(f"{explanation.fold_in_score:.4f}", "", "the sum: the score by fold-in", "")
+    if explanation.score is not None:
+        table.add_row(f"{explanation.score:.4f}", "", "the score by the user vector of the fit, as in the tables", "")
+    console.print(table)
 
 
 def _tables(run: Run) -> Table:

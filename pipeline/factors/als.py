@@ -12,11 +12,14 @@ from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vecto
 from pipeline.factors.search_space import FloatRange, Iterations
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from pipeline.factors.base import Watch
     from pipeline.factors.search_space import SearchSpace
     from pipeline.progress import Progress
+
+_GRAM_ROWS = 1 << 14
 
 
 class AlternatingLeastSquaresSettings(FactorizerSettings):
@@ -74,6 +77,18 @@ class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):
         """Vectors of other items or of attributes; see :meth:`Factorizer.fold_in_items`."""
         return self._half_step(user_items.T.tocsr(), factors.user_factors, num_threads)
 
+    def contributions(self, history: csr_matrix, factors: Factors, target: Vectors) -> NDArray[np.float64]:
+        """The terms ``target' W y_j c_j`` of section 5 of Hu, Koren & Volinsky; see :meth:`Factorizer.contributions`.
+
+        ``W = (Y' C Y + regularization I)^-1`` is how similarities of items look to this user.
+        """
+        confidences = self.settings.alpha * history.data.astype(np.float64)
+        liked = factors.item_factors[history.indices].astype(np.float64)
+        normal = _gram(factors.item_factors) + (liked.T * (confidences - 1.0)) @ liked
+        normal[np.diag_indices_from(normal)] += self.settings.regularization
+        contributions: NDArray[np.float64] = confidences * (liked @ np.linalg.solve(normal, target.astype(np.float64)))
+        return contributions
+
     @classmethod
     def versions(cls) -> dict[str, str]:
         """Versions of implicit and of the libraries it computes with."""
@@ -106,3 +121,12 @@ class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):
             num_threads=effective_threads(num_threads),
             random_state=seed,
         )
+
+
+def _gram(vectors: Vectors) -> NDArray[np.float64]:
+    """``Y' Y`` in float64, without a copy of Y in float64."""
+    gram = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for start in range(0, len(vectors), _GRAM_ROWS):
+        block = vectors[start : start + _GRAM_ROWS].astype(np.float64)
+        gram += block.T @ block
+    return gram

@@ -146,6 +146,41 @@ class Factorizer(ABC, Generic[SettingsT]):
         float32, shape ``(m, n_columns)``; zero for an item without interactions.
         """
 
+    def contributions(self, history: csr_matrix, factors: Factors, target: Vectors) -> NDArray[np.float64]:
+        """How much each item of a history adds to the score that its fold-in gives a target.
+
+        A model whose fold-in is a sum over the history defines this; others cannot explain.
+
+        Parameters
+        ----------
+        history
+            Confidences of one user, shape ``(1, n_items)``.
+        factors
+            The vectors held fixed.
+        target
+            The vector that is scored, shape ``(n_columns,)``.
+
+        Returns
+        -------
+        float64, shape ``(history.nnz,)``, in the order of the stored entries; adds up to
+        ``fold_in_users(history, factors)[0] @ target``, to float32.
+
+        Raises
+        ------
+        ConfigError
+            If the model cannot explain; names those that can.
+        """
+        able = [name for name in factorizer_names() if find_factorizer(name).explains()]
+        raise ConfigError(
+            f"{type(self).__name__} cannot explain: its score is no sum over the history",
+            hint=f"Models that can explain: {', '.join(able)}.",
+        )
+
+    @classmethod
+    def explains(cls) -> bool:
+        """Whether the model defines :meth:`contributions`."""
+        return cls.contributions is not Factorizer.contributions
+
     @classmethod
     @abstractmethod
     def versions(cls) -> dict[str, str]:

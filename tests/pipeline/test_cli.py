@@ -37,7 +37,7 @@ def test_a_run_ends_with_what_a_person_wants_to_see(project, command):
 
 def test_without_arguments_it_explains_itself(command):
     result = command("cfpipe")
-    for name in ("run", "plan", "similar", "recommend"):
+    for name in ("run", "plan", "similar", "recommend", "explain"):
         assert name in result.stdout
 
 
@@ -64,6 +64,53 @@ def test_recommend_prints_what_the_user_has_not_heard(published, command):
     assert heard <= {neighbor["id"] for neighbor in seen_too}
 
 
+def test_recommend_takes_a_history_in_place_of_a_user(published, command):
+    history = ("--history", "Title 1", "--history", "t004")
+    neighbors = run_json(command("cfpipe", "recommend", published.config, *history, "-k", "60", "--json"))
+    assert len(neighbors) == 58
+    assert {"t001", "t004"}.isdisjoint(neighbor["id"] for neighbor in neighbors)
+    assert [int(neighbor["id"][1:]) % 3 for neighbor in neighbors[:5]] == [1] * 5
+    shown = command("cfpipe", "recommend", published.config, *history, "-k", "2")
+    assert "recommended after Title 1, t004" in " ".join(shown.stdout.split())
+    by_artist = command(
+        "cfpipe",
+        "recommend",
+        published.config,
+        "--from",
+        "artist",
+        "--history",
+        '"weird" artist 4',
+        "-k",
+        "5",
+        "--json",
+    )
+    assert {int(neighbor["id"][1:]) % 3 for neighbor in run_json(by_artist)} == {1}
+
+
+def test_explain_prints_shares_that_add_up(published, command):
+    explanation = run_json(command("cfpipe", "explain", published.config, "1004", "Title 4", "--json"))
+    assert (explanation["id"], explanation["name"], explanation["history_of"]) == ("t004", "Title 4", "track")
+    shares = [part["share"] for part in explanation["contributions"]]
+    assert sum(shares) == pytest.approx(explanation["fold_in_score"])
+    assert set(explanation["contributions"][0]) == {"id", "name", "weight", "share"}
+    shown = command("cfpipe", "explain", published.config, "1004", "Title 4", "-k", "2")
+    assert shown.returncode == 0, shown.stderr
+    top = explanation["contributions"][0]
+    assert f"{top['share']:.4f}" in shown.stdout
+    assert top["name"] in shown.stdout
+    assert f"{len(shares) - 2} others" in shown.stdout
+    assert f"{explanation['fold_in_score']:.4f}" in shown.stdout
+    assert f"{explanation['score']:.4f}" in shown.stdout
+
+
+def test_explain_takes_a_history_in_place_of_a_user(published, command):
+    explanation = run_json(
+        command("cfpipe", "explain", published.config, "--history", "Title 1", "--history", "t004", "t007", "--json")
+    )
+    assert explanation["score"] is None
+    assert {part["name"] for part in explanation["contributions"]} == {"Title 1", "Title 4"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "messages"),
     [
@@ -81,6 +128,14 @@ def test_recommend_prints_what_the_user_has_not_heard(published, command):
         (["similar", "CONFIG", "album", "x"], 2, ["unknown entity type 'album'", "artist, track, user"]),
         (["similar", "CONFIG", "user", "1001"], 2, ["no index user.cosine"]),
         (["recommend", "CONFIG", "99"], 8, ["no user has the name or id '99'"]),
+        (["recommend", "CONFIG", "--history", "Titel 1"], 8, ["no track has the name or id 'Titel 1'", "Closest:"]),
+        (["recommend", "CONFIG"], 2, ["expected a USER or --history, got neither"]),
+        (["recommend", "CONFIG", "1001", "--history", "t001"], 2, ["got both USER and --history"]),
+        (["recommend", "CONFIG", "--from", "user", "--history", "1001"], 2, ["history of 'user' cannot be folded in"]),
+        (["explain", "CONFIG", "99", "t001"], 8, ["no user has the name or id '99'"]),
+        (["explain", "CONFIG", "1001", "Titel 1"], 8, ["no track has the name or id 'Titel 1'", "Closest:"]),
+        (["explain", "CONFIG", "t001"], 2, ["expected a USER or --history, got neither"]),
+        (["explain", "CONFIG", "1001", "t001", "t002"], 2, ["expected USER and ITEM, or ITEM with --history"]),
     ],
 )
 def test_errors_have_a_message_and_a_code_of_their_own(published, tmp_path, command, arguments, code, messages):
