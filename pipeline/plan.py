@@ -36,6 +36,8 @@ _BASE_BYTES = 250 << 20
 _SAMPLE_ROWS = 500_000
 #: Of an id of an entity type with vectors from a file: its text, its place, and the hash table that finds it.
 _ID_BYTES = 200
+#: Of the candidates that the rules of a table choose from, and what is computed of them.
+_RULES_BYTES = 300 << 20
 _FLOAT = 4
 
 
@@ -209,7 +211,9 @@ def _table_memory(table: TableSettings, sizes: Sizes) -> int:
     lists = BATCH_LISTS * (_FLOAT * target.dim + 64 * table.k)
     row_groups = 2 * ROW_GROUP_ROWS * 48
     seen = 16 * sizes.pairs if table.excludes_seen else 0
-    return target.nbytes + lists + row_groups + seen
+    weighted = 0 if table.popularity_penalty is None and table.boosts is None else 4 * target.nbytes
+    rules = _RULES_BYTES if table.rules_of_catalogue else 0
+    return target.nbytes + lists + row_groups + seen + weighted + rules
 
 
 def _steps_in_order(run: PipelineTask) -> list[PipelineTask]:

@@ -25,17 +25,25 @@ from pipeline.config.sections import (
     InteractionsSettings,
     Metric,
     RunSettings,
-    TableSettings,
-    UsersSettings,
 )
 from pipeline.config.spaces import InteractionSpace
+from pipeline.config.tables import (
+    CATALOGUE_RULES,
+    BoostSettings,
+    DiversitySettings,
+    ListSettings,
+    TableSettings,
+)
 
 __all__ = [
+    "CATALOGUE_RULES",
     "QUALITY_METRICS",
     "USER",
     "AttributeEntity",
+    "BoostSettings",
     "ColumnEntity",
     "Config",
+    "DiversitySettings",
     "EntitySettings",
     "EvaluationSettings",
     "FactorizeSettings",
@@ -44,12 +52,12 @@ __all__ = [
     "GateSettings",
     "InteractionSpace",
     "InteractionsSettings",
+    "ListSettings",
     "MapSettings",
     "Metric",
     "NamesSettings",
     "RunSettings",
     "TableSettings",
-    "UsersSettings",
     "VectorsSettings",
     "load_config",
     "parse_config",

@@ -18,9 +18,9 @@ from pipeline.config.sections import (
     Name,
     RunSettings,
     Section,
-    TableSettings,
 )
 from pipeline.config.spaces import InteractionSpace, space_of
+from pipeline.config.tables import RULES_OF_USERS, TableSettings
 from pipeline.errors import ConfigError
 from pipeline.factors.weighting import WeightingSettings
 
@@ -127,6 +127,7 @@ class Config(Section):
                         f"tables.{table.name}.{key}: expected one of the entity types {known}; got {entity!r}"
                     )
             self._check_space(table)
+            self._check_rules(table)
 
     def _check_space(self, table: TableSettings) -> None:
         source, target = (space_of(name, self.entities[name]) for name in (table.source, table.target))
@@ -136,6 +137,27 @@ class Config(Section):
                 f"{table.target!r} in {target}; two entity types with vectors from files share the one that both name "
                 "as their `space`"
             )
+
+    def _check_rules(self, table: TableSettings) -> None:
+        target = self.entities[table.target]
+        for key in RULES_OF_USERS:
+            if getattr(table, key) is not None and (table.target == USER or isinstance(target, FileEntity)):
+                raise ValueError(
+                    f"tables.{table.name}.{key}: counts users, and needs `to` an entity type that users interact with; "
+                    f"got {table.target!r}"
+                )
+        for name in table.max_per or ():
+            entity = self.entities.get(name)
+            if not isinstance(entity, AttributeEntity) or entity.of != table.target:
+                attributes = [
+                    name
+                    for name, entity in self.entities.items()
+                    if isinstance(entity, AttributeEntity) and entity.of == table.target
+                ]
+                raise ValueError(
+                    f"tables.{table.name}.max_per: expected attributes of {table.target!r} "
+                    f"({', '.join(attributes) or 'it has none'}), got {name!r}"
+                )
 
     def _check_gates(self) -> None:
         name, _, cutoff = self.gates.metric.partition("@")

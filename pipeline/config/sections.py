@@ -115,62 +115,6 @@ class FactorizeSettings(BaseModel):
         return {"model": model, "settings": settings}
 
 
-class UsersSettings(FileSettings):
-    """A file that lists the users of a table."""
-
-    id: str
-
-
-class TableSettings(Section):
-    """A section ``[[tables]]``: one table of neighbours."""
-
-    name: Name
-    source: Name = Field(alias="from")
-    target: Name = Field(alias="to")
-    #: Neighbours of each, at most.
-    k: int = Field(default=50, ge=1, le=100_000)
-    #: Without it, inner_product where exactly one side is the users, else cosine.
-    metric: Metric | None = None
-    #: Share of each list's true neighbours to find, on average: 1 finds all of them, with certainty; less is faster.
-    recall: float = Field(default=1.0, gt=0.0, le=1.0)
-    #: Leave out what the user has interacted with; without it, true from users to items or their attributes.
-    exclude_seen: bool | None = None
-    #: Only users with an event in the last so many days, the run's date among them.
-    active_days: int | None = Field(default=None, ge=1)
-    #: Only users with an event on this day or later.
-    active_since: datetime.date | None = None
-    #: Only users whose ids are in this file.
-    users: UsersSettings | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> TableSettings:
-        if self.source != USER:
-            for key in ("active_days", "active_since", "users"):
-                if getattr(self, key) is not None:
-                    raise ValueError(f"{key} needs from = {USER!r}, got from = {self.source!r}")
-        if self.exclude_seen and (self.source != USER or self.target == USER):
-            raise ValueError(
-                f"exclude_seen needs from = {USER!r} and another to, got {self.source!r} to {self.target!r}"
-            )
-        if self.active_days is not None and self.active_since is not None:
-            raise ValueError("active_days and active_since exclude each other")
-        return self
-
-    @property
-    def effective_metric(self) -> Metric:
-        """The metric the table is ranked by."""
-        if self.metric is not None:
-            return self.metric
-        return "inner_product" if (self.source == USER) != (self.target == USER) else "cosine"
-
-    @property
-    def excludes_seen(self) -> bool:
-        """Whether what the user has interacted with is left out."""
-        if self.exclude_seen is not None:
-            return self.exclude_seen
-        return self.source == USER and self.target != USER
-
-
 class EvaluationSettings(Section):
     """The section ``[evaluation]``: the hold-out and what is measured on it."""
 

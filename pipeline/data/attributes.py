@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-    from pipeline.config import MapSettings, NamesSettings, UsersSettings
+    from pipeline.config import BoostSettings, ListSettings, MapSettings, NamesSettings
     from pipeline.data.source import Source
 
 
@@ -47,6 +47,14 @@ class Names(NamedTuple):
 
     names: pa.Array
     stats: dict[str, int]
+
+
+class Boosts(NamedTuple):
+    """Factors of the ids of a vocabulary, 1 where there is none; how many have one, how many ids are unknown."""
+
+    factors: NDArray[np.float64]
+    known: int
+    unknown: int
 
 
 class ListedIds(NamedTuple):
@@ -146,7 +154,7 @@ def read_names(settings: NamesSettings, ids: pa.Array, *, date: datetime.date) -
     return Names(names, stats)
 
 
-def read_ids(settings: UsersSettings, vocabulary: Vocabulary, *, date: datetime.date) -> ListedIds:
+def read_ids(settings: ListSettings, vocabulary: Vocabulary, *, date: datetime.date) -> ListedIds:
     """Read the ids listed in a file, as rows of a vocabulary.
 
     Raises
@@ -165,6 +173,48 @@ def read_ids(settings: UsersSettings, vocabulary: Vocabulary, *, date: datetime.
         rows.update(np.unique(matched[matched >= 0]).tolist())
         unknown.update(ids.filter(pa.array(matched < 0)).unique().to_pylist())
     return ListedIds(np.array(sorted(rows), np.int32), len(unknown))
+
+
+def read_boosts(settings: BoostSettings, vocabulary: Vocabulary, *, date: datetime.date) -> Boosts:
+    """Read factors of some ids.
+
+    Raises
+    ------
+    MissingInputError
+        If there is no file, or a column is missing.
+    DataError
+        If an id is null, of another type than the vocabulary's, or there with different factors, or a factor is not a
+        finite number above zero.
+    """
+    source = open_source(settings, date=date)
+    factors = np.full(len(vocabulary), np.nan)
+    unknown: set[object] = set()
+    for batch in source.batches([settings.id, settings.boost]):
+        ids = batch.rows.column(settings.id)
+        rows = _match(ids, vocabulary, source, f"{batch.file}: column {settings.id!r}")
+        values = _factors(batch.rows.column(settings.boost), f"{batch.file}: column {settings.boost!r}")
+        unknown.update(ids.filter(pa.array(rows < 0)).unique().to_pylist())
+        known, values = rows[rows >= 0], values[rows >= 0]
+        before = factors[known]
+        factors[known] = values
+        differ = (factors[known] != values) | (~np.isnan(before) & (before != values))
+        if differ.any():
+            repeated = vocabulary.id(known[np.argmax(differ)])
+            raise DataError(f"{batch.file}: expected one {settings.boost!r} for each id, got several for {repeated!r}")
+    boosted = ~np.isnan(factors)
+    return Boosts(np.where(boosted, factors, 1.0), int(boosted.sum()), len(unknown))
+
+
+def _factors(values: pa.Array, column: str) -> NDArray[np.float64]:
+    """Numbers above zero, of a column of numbers or of text."""
+    try:
+        factors: NDArray[np.float64] = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"{column}: expected numbers above zero: {error}") from None
+    wrong = ~(np.isfinite(factors) & (factors > 0.0))
+    if wrong.any():
+        raise DataError(f"{column}: expected finite numbers above zero, got {values[int(np.argmax(wrong))].as_py()!r}")
+    return factors
 
 
 def _match(ids: pa.Array, vocabulary: Vocabulary, source: Source, column: str) -> NDArray[np.int32]:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from annlib import exact
+from pipeline.tables.searches import ModelSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     import annlib
-    from annlib import Metric
 
 #: Vectors of an entity type that an index is calibrated on, at most.
 CALIBRATION_QUERIES = 2_048
@@ -36,11 +35,18 @@ class Lists:
         int64, shape ``(m, k)``: best first, -1 where there is no neighbour left.
     scores
         float32, shape ``(m, k)``: never rising along a list, NaN where there is no neighbour left.
+    relevance
+        float32, shape ``(m, k)``: the model's own scores where a rule changed what is ranked by, else NaN; None where
+        no rule did.
+    popular
+        bool, shape ``(m, k)``: what fills a short list because it is popular; None where nothing does.
     """
 
     source_rows: NDArray[np.int64]
     target_rows: NDArray[np.int64]
     scores: NDArray[np.float32]
+    relevance: NDArray[np.float32] | None = None
+    popular: NDArray[np.bool_] | None = None
 
 
 def calibration_sample(
@@ -69,6 +75,7 @@ def neighbor_lists(
     k: int,
     recall: float = 1.0,
     exclude: csr_matrix | None = None,
+    allow: NDArray[np.bool_] | None = None,
     num_threads: int = 0,
     batch_lists: int = BATCH_LISTS,
 ) -> Iterator[Lists]:
@@ -89,16 +96,14 @@ def neighbor_lists(
         Share of them to find, on average; 1 finds all.
     exclude
         CSR of shape ``(n_sources, n_targets)``: targets to leave out of each source's list.
+    allow
+        bool, shape ``(n_targets,)``: the targets that any list may hold.
     """
     k = min(k, len(index))
+    search = ModelSearch(index, vectors, exclude=exclude, allow=allow, recall=recall, num_threads=num_threads)
     for start in range(0, len(source_rows), batch_lists):
         rows = source_rows[start : start + batch_lists]
-        left_out = None if exclude is None else exclude[rows]
-        if vectors is None:
-            found = index.neighbor_rows(k, recall, rows=rows, exclude=left_out, num_threads=num_threads)
-        else:
-            found = index.search_rows(vectors[rows], k, recall=recall, exclude=left_out, num_threads=num_threads)
-        yield Lists(rows, *found)
+        yield Lists(rows, *search.best(rows, k))
 
 
 class MeasuredRecall(NamedTuple):
@@ -111,8 +116,8 @@ class MeasuredRecall(NamedTuple):
 class NeighborRecall:
     """Share of the exact neighbours that a table's lists hold, measured on a sample of them.
 
-    The sample is spread evenly over the sources; the truth is the NumPy oracle's (:mod:`annlib.exact`), so it judges
-    the index and everything between it and the table's rows.
+    The sample is spread evenly over the sources; the truth is that of :class:`pipeline.tables.oracle.Oracle`, so it
+    judges the index, the rules, and everything between them and the table's rows.
     """
 
     def __init__(self, source_rows: NDArray[np.int64], sample_size: int) -> None:
@@ -124,25 +129,19 @@ class NeighborRecall:
         for position in np.flatnonzero(np.isin(lists.source_rows, self._sample)):
             self._found[int(lists.source_rows[position])] = lists.target_rows[position]
 
-    def measure(
-        self,
-        targets: NDArray[np.float32],
-        vectors: NDArray[np.float32],
-        metric: Metric,
-        *,
-        k: int,
-        exclude: csr_matrix | None = None,
-    ) -> MeasuredRecall:
-        """Recall over the sample; 1 where there is nothing to find."""
-        left_out = None if exclude is None else _rows_of(exclude[self._sample])
-        expected, _ = exact.search(
-            targets, vectors[self._sample], min(k, len(targets)), metric=metric, exclude=left_out
-        )
-        shares = [
-            np.isin(truth[truth >= 0], self._found[source_row]).mean()
-            for source_row, truth in zip(self._sample.tolist(), expected, strict=True)
-            if (truth >= 0).any()
-        ]
+    def measure(self, true_list: Callable[[int], NDArray[np.int64]]) -> MeasuredRecall:
+        """Recall over the sample; 1 where there is nothing to find.
+
+        Parameters
+        ----------
+        true_list
+            Gives the target rows of the list that a source should have, by its row.
+        """
+        shares = []
+        for source_row in self._sample.tolist():
+            truth = true_list(source_row)
+            if len(truth):
+                shares.append(np.isin(truth, self._found[source_row]).mean())
         if not shares:
             return MeasuredRecall(1.0, 0.0)
         return MeasuredRecall(float(np.mean(shares)), float(np.std(shares) / np.sqrt(len(shares))))
@@ -151,8 +150,3 @@ class NeighborRecall:
 def _spread(count: int, size: int) -> NDArray[np.int64]:
     """At most ``size`` of ``count`` positions, evenly spread."""
     return np.linspace(0, max(count - 1, 0), min(size, count)).astype(np.int64)
-
-
-def _rows_of(matrix: csr_matrix) -> list[NDArray[np.int32]]:
-    """The columns of each row's stored entries."""
-    return np.split(matrix.indices, matrix.indptr[1:-1])

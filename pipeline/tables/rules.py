@@ -1,10 +1,25 @@
-"""The rules of a table: whom it is made for, and what is left out of whose list."""
+"""The rules of a table: whom it is made for, what is left out of whose list, and what ranks and fills it.
+
+They apply in this order, whichever of them are set:
+
+1. ``allow``, ``deny`` and ``min_support`` take targets out of the catalogue; ``exclude_seen`` takes what the user has
+   interacted with out of a user's list, and no entity is in its own.
+2. ``popularity_penalty`` and ``boosts`` weigh the scores: what follows goes by the weighted ones.
+3. ``max_per`` walks down the ranking and passes over whatever would be one too many.
+4. ``diversity`` chooses the list from the best ``candidates`` of what is left, else the list is the best ``k``.
+5. ``fallback`` fills a list that is still short, under 1 and 3. The list of a source whose vector is all zeros, of
+   which the model knows nothing, is made of it altogether.
+
+Each step sees all that it could need: a list is searched deeper until it is full or the catalogue exhausted.
+``score`` is what a list ends up ranked by: the model's score, the weighted one, or the value of the choice for
+``diversity``; below them, for what is popular, a number that goes on falling (:func:`pipeline.tables.fallback.fill`).
+"""
 
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +29,14 @@ from pipeline.data.attributes import read_ids
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
+    from pipeline.config import DiversitySettings
     from pipeline.data.encode import Encoded
+    from pipeline.tables.caps import Cap
+    from pipeline.tables.fallback import Popular
 
 _DAY_US = 86_400_000_000
 
@@ -32,10 +52,38 @@ class Rules:
     exclude
         CSR of shape ``(n_sources, n_targets)``, of which only the structure counts: what is left out of each source's
         list; None where nothing is.
+    allow
+        bool, shape ``(n_targets,)``: what any list may hold; None for everything.
+    weights
+        float64, shape ``(n_targets,)``, above zero: see :func:`~pipeline.tables.scoring.weighted_scores`; None for 1.
+    caps
+        How many of each value of an attribute a list may hold.
+    diversity
+        How a list is chosen from the best; None where it is the best.
+    popular
+        What fills the lists that are short; None where they stay short.
+    counts
+        What was counted when the rules were read, for the manifest.
     """
 
     wanted: NDArray[np.int64]
     exclude: sp.csr_matrix | None
+    allow: NDArray[np.bool_] | None = None
+    weights: NDArray[np.float64] | None = None
+    caps: tuple[Cap, ...] = ()
+    diversity: DiversitySettings | None = None
+    popular: Popular | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def change_scores(self) -> bool:
+        """Whether lists are ranked by anything but the model's own scores."""
+        return self.weights is not None or self.diversity is not None
+
+    @property
+    def are_filters(self) -> bool:
+        """Whether the best that may be listed are the list: a search does the whole of the work."""
+        return not (self.change_scores or self.caps or self.popular is not None)
 
 
 def item_rules(settings: TableSettings, n_sources: int) -> Rules:

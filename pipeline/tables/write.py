@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +18,17 @@ from pipeline.errors import DataError
 from pipeline.progress import Progress, no_progress
 from pipeline.store import json_text
 from pipeline.tables.neighbors import Lists, NeighborRecall, neighbor_lists
+from pipeline.tables.oracle import Oracle
+from pipeline.tables.ranking import RuleCounts, RuledLists
 from pipeline.tables.schema import TABLE_SCHEMA_VERSION, file_metadata, key_column, table_schema
+from pipeline.tables.searches import ModelSearch, Search
+from pipeline.tables.weighted import WeightedSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     import annlib
     from pipeline.config import TableSettings
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
 ROW_GROUP_ROWS = 500_000
 #: Rows of a file, about; another part is begun beyond.
 PART_ROWS = 20 * ROW_GROUP_ROWS
+#: What the column ``source`` says of rows that fill short lists.
+POPULAR = "popular"
 #: Lists checked against the oracle: as many as this work allows, between the two limits.
 RECALL_MULTIPLY_ADDS = 1_000_000_000
 RECALL_SAMPLE = (10, 100)
@@ -94,6 +101,15 @@ class TableWriter:
         self.sources += int(np.count_nonzero(lengths))
         self.short_lists += int(np.count_nonzero(lengths < self.k))
         n = int(lengths.sum())
+        relevance = pa.nulls(n, pa.float32())
+        if lists.relevance is not None:
+            own = lists.relevance[valid]
+            relevance = pa.array(own, mask=np.isnan(own))
+        source = pa.nulls(n, pa.string())
+        if lists.popular is not None:
+            source = pa.DictionaryArray.from_arrays(
+                pa.array(np.zeros(n, np.int8), mask=~lists.popular[valid]), [POPULAR]
+            ).cast(pa.string())
         ranks = np.broadcast_to(np.arange(1, valid.shape[1] + 1, dtype=np.int32), valid.shape)
         return pa.RecordBatch.from_arrays(
             [
@@ -101,8 +117,8 @@ class TableWriter:
                 self.target_ids.take(pa.array(lists.target_rows[valid])),
                 pa.array(lists.scores[valid]),
                 pa.array(ranks[valid]),
-                pa.nulls(n, pa.float32()),
-                pa.nulls(n, pa.string()),
+                relevance,
+                source,
             ],
             schema=self.schema,
         )
@@ -199,7 +215,7 @@ def write_table(
     """
     started = time.perf_counter()
     metric = settings.effective_metric
-    wanted, exclude = rules.wanted, rules.exclude
+    wanted = rules.wanted
     parameters: dict[str, Any] = {
         "table": settings.name,
         "from": settings.source,
@@ -207,24 +223,28 @@ def write_table(
         "k": settings.k,
         "recall": settings.recall,
         "metric": metric,
-        "score_type": metric,
+        "score_type": _score_type(settings),
         "exclude_seen": settings.excludes_seen,
         "seed": seed,
+        **_rule_parameters(settings),
     }
     source_ids, target_ids = source.vocabulary.ids, target.vocabulary.ids
     schema = table_schema(settings, source_ids.type, target_ids.type)
     schema = schema.with_metadata(file_metadata(parameters, fingerprints["table"]))
     recall = NeighborRecall(wanted, int(np.clip(RECALL_MULTIPLY_ADDS // max(target.vectors.size, 1), *RECALL_SAMPLE)))
 
-    with TableWriter(folder, schema, source_ids, target_ids, settings.k) as writer:
+    with (
+        TableWriter(folder, schema, source_ids, target_ids, settings.k) as writer,
+        _lists(index, settings, rules, source.vectors, target.vectors, folder, num_threads) as (batches, counts),
+    ):
         done = 0
-        for lists in _search(index, settings, source.vectors, wanted, exclude, num_threads):
+        for lists in batches:
             writer.add(lists)
             recall.add(lists)
             done += len(lists.source_rows)
             progress(0.95 * done / len(wanted), f"{done:,} of {len(wanted):,} lists, {writer.rows:,} rows")
     progress(0.95, "measuring neighbour recall")
-    measured = recall.measure(target.vectors, source.vectors, metric, k=settings.k, exclude=exclude)
+    measured = recall.measure(Oracle(target.vectors, source.vectors, metric, rules, settings.k).rows)
 
     manifest = {
         "schema_version": TABLE_SCHEMA_VERSION,
@@ -241,6 +261,7 @@ def write_table(
             "short_lists": writer.short_lists,
         },
         "targets": len(target_ids),
+        **({"rules": {**rules.counts, **asdict(counts)}} if settings.rules_of_catalogue else {}),
         "neighbor_recall": measured.mean,
         "neighbor_recall_error": measured.standard_error,
         "files": [_describe(part) for part in writer.parts],
@@ -250,25 +271,77 @@ def write_table(
     (folder / "_SUCCESS").touch()
 
 
-def _search(
+@contextmanager
+def _lists(
     index: annlib.Index,
     settings: TableSettings,
+    rules: Rules,
     vectors: NDArray[np.float32],
-    wanted: NDArray[np.int64],
-    exclude: csr_matrix | None,
+    targets: NDArray[np.float32],
+    folder: Path,
     num_threads: int,
-) -> Iterator[Lists]:
-    """The lists of a table. Items are asked for as the index's own: it has measured what a recall takes for these."""
+) -> Iterator[tuple[Iterable[Lists], RuleCounts]]:
+    """The lists of a table, and what the rules do to them as they are computed."""
+    # Items are asked for as the index's own: it has measured what a recall takes for these.
     own = settings.source == settings.target
-    return neighbor_lists(
-        index,
-        None if own else vectors,
-        wanted,
-        k=settings.k,
-        recall=settings.recall,
-        exclude=None if own else exclude,
-        num_threads=num_threads,
-    )
+    model_vectors, model_exclude = (None, None) if own else (vectors, rules.exclude)
+    if rules.are_filters:
+        yield (
+            neighbor_lists(
+                index,
+                model_vectors,
+                rules.wanted,
+                k=settings.k,
+                recall=settings.recall,
+                exclude=model_exclude,
+                allow=rules.allow,
+                num_threads=num_threads,
+            ),
+            RuleCounts(),
+        )
+        return
+    with TemporaryDirectory(dir=folder) as scratch:
+        search: Search
+        if rules.weights is None:
+            search = ModelSearch(
+                index,
+                model_vectors,
+                exclude=model_exclude,
+                allow=rules.allow,
+                recall=settings.recall,
+                num_threads=num_threads,
+            )
+        else:
+            search = WeightedSearch(
+                targets,
+                vectors,
+                settings.effective_metric,
+                rules.weights,
+                folder=Path(scratch),
+                exclude=rules.exclude,
+                allow=rules.allow,
+                num_threads=num_threads,
+            )
+        lists = RuledLists(search, targets, vectors, settings.effective_metric, rules, k=settings.k)
+        yield lists, lists.counts
+
+
+def _score_type(settings: TableSettings) -> str:
+    """What the column ``score`` holds."""
+    if settings.diversity is not None:
+        return "maximal_marginal_relevance"
+    weighted = settings.popularity_penalty is not None or settings.boosts is not None
+    return f"weighted_{settings.effective_metric}" if weighted else settings.effective_metric
+
+
+def _rule_parameters(settings: TableSettings) -> dict[str, Any]:
+    """The rules of the catalogue as the manifest gives them; nothing for a table without."""
+    rules = settings.rules_of_catalogue
+    if not rules:
+        return {}
+    # Where a file is does not matter; what is in it, the fingerprint says.
+    without = {key: {"path"} for key in settings.rule_files}
+    return {"rules": settings.model_dump(mode="json", include=set(rules), exclude=without, by_alias=True)}
 
 
 def check_table(folder: Path, manifest: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The Luigi graph: which step needs which, where its output goes, and nothing else."""
 
 from pipeline.tasks.entities import ImportVectors
-from pipeline.tasks.inputs import EntityFiles, Interactions, UserList
+from pipeline.tasks.inputs import EntityFiles, Interactions, RuleFile, UserList
 from pipeline.tasks.interactions import EncodeInteractions, FitFactors, FoldInEntity, SplitInteractions
 from pipeline.tasks.runs import CheckRun, Evaluate, PublishRun
 from pipeline.tasks.tables import BuildIndex, WriteTable
@@ -17,6 +17,7 @@ __all__ = [
     "ImportVectors",
     "Interactions",
     "PublishRun",
+    "RuleFile",
     "SplitInteractions",
     "UserList",
     "WriteTable",

@@ -52,6 +52,17 @@ class UserList(InputTask):
         return [] if users is None else [open_source(users, date=self.date)]
 
 
+class RuleFile(InputTask):
+    """A file with a rule of a table's catalogue: ``allow``, ``deny`` or ``boosts``."""
+
+    table = luigi.Parameter(positional=False)
+    rule = luigi.Parameter(positional=False)
+
+    def inputs(self) -> list[Input]:
+        """The path of the rule."""
+        return [open_source(self.settings.table(self.table).rule_files[self.rule], date=self.date)]
+
+
 def without_paths(settings: BaseModel) -> dict[str, Any]:
     """Settings as part of a fingerprint: where a file is does not matter, its name, size and time do."""
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import luigi
 
 import annlib
-from pipeline.config import USER
+from pipeline.config import CATALOGUE_RULES, USER
 from pipeline.steps import PipelineTask, StepTask
 from pipeline.store import publish_folder
+from pipeline.tables.catalogue import with_catalogue
 from pipeline.tables.neighbors import calibration_sample
 from pipeline.tables.rules import Rules, item_rules, user_rules
 from pipeline.tables.schema import TABLE_SCHEMA_VERSION
 from pipeline.tables.write import Side, write_table
 from pipeline.tasks.entities import open_comparable_vectors, open_vectors, vectors_task, vocabulary_task
-from pipeline.tasks.inputs import UserList, without_paths
+from pipeline.tasks.inputs import RuleFile, UserList, without_paths
 from pipeline.tasks.interactions import EncodeInteractions
 
 if TYPE_CHECKING:
@@ -96,13 +97,16 @@ class WriteTable(StepTask):
         }
         if table.users is not None:
             tasks["users"] = self.other(UserList, table=self.table)
+        for rule in table.rule_files:
+            tasks[rule] = self.other(RuleFile, table=self.table, rule=rule)
         return tasks
 
     def ingredients(self) -> dict[str, Any]:
         """The table's settings; the date only where active users are counted back from it."""
         table = self.settings.table(self.table)
+        unset = set(CATALOGUE_RULES) - set(table.rules_of_catalogue)  # as if there were no such rules
         return {
-            "table": without_paths(table),
+            "table": {key: value for key, value in without_paths(table).items() if key not in unset},
             "date": None if table.active_days is None else self.date.isoformat(),
             "seed": self.settings.run.seed,
         }
@@ -116,7 +120,7 @@ class WriteTable(StepTask):
         settings = self.settings
         table = settings.table(self.table)
         required = {name: task.fingerprint for name, task in self.requires().items()}
-        with publish_folder(Path(self.output().path)) as folder:
+        with self.publish_what_was_read() as folder:
             write_table(
                 folder,
                 table,
@@ -132,12 +136,16 @@ class WriteTable(StepTask):
             )
 
     def rules(self) -> Rules:
-        """Whom the table is made for, and what is left out."""
+        """Whom the table is made for, what is left out, and what ranks and fills its lists."""
         table = self.settings.table(self.table)
-        if table.source == USER:
-            return user_rules(table, self.other(EncodeInteractions).open(), self.date)
+        encoded = self.other(EncodeInteractions).open() if table.target not in self.settings.file_entities else None
         vocabulary = vocabulary_task(self, table.source).open().vocabulary(table.source)
-        return item_rules(table, len(vocabulary))
+        targets = vocabulary_task(self, table.target).open().vocabulary(table.target)
+        if table.source == USER and encoded is not None:
+            rules = user_rules(table, encoded, self.date)
+        else:
+            rules = item_rules(table, len(vocabulary))
+        return with_catalogue(rules, table, targets, encoded, date=self.date)
 
     def side(self, entity: str) -> Side:
         """The ids and vectors of one side."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from pipeline.config import MapSettings, NamesSettings, UsersSettings
+from pipeline.config import ListSettings, MapSettings, NamesSettings
 from pipeline.data.attributes import read_attribute, read_ids, read_names
 from pipeline.data.vocabulary import Vocabulary
 from pipeline.errors import ConfigError, DataError, MissingInputError
@@ -33,7 +33,7 @@ def names(date):
 @pytest.fixture
 def listed(date):
     def read(path, vocabulary=INTEGERS):
-        result = read_ids(UsersSettings(path=str(path), id="id"), vocabulary, date=date)
+        result = read_ids(ListSettings(path=str(path), id="id"), vocabulary, date=date)
         return result.rows.tolist(), result.unknown
 
     return read

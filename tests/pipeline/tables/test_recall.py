@@ -14,6 +14,8 @@ import annlib
 import pipeline
 from annlib import exact
 from pipeline.tables.neighbors import NeighborRecall, calibration_sample, neighbor_lists
+from pipeline.tables.oracle import Oracle
+from pipeline.tables.rules import Rules
 
 K = 10
 
@@ -75,7 +77,7 @@ def test_the_measured_recall_is_that_of_the_sampled_lists(index, vectors, recall
     sample = rows[np.linspace(0, len(rows) - 1, 50).astype(int)]
     truth, _ = exact.search(vectors, vectors[sample], K, metric="cosine", exclude=[[row] for row in sample])
     shares = [len(set(true) & set(found[row])) / K for row, true in zip(sample.tolist(), truth.tolist(), strict=True)]
-    measured = measure.measure(vectors, vectors, "cosine", k=K, exclude=itself)
+    measured = measure.measure(Oracle(vectors, vectors, "cosine", Rules(rows, itself), K).rows)
     assert measured.mean == pytest.approx(np.mean(shares))
     assert measured.standard_error == pytest.approx(np.std(shares) / 50**0.5)
     assert (measured.mean == 1.0) == (recall == 1.0)
@@ -89,7 +91,8 @@ def test_lists_that_had_nothing_to_find_say_nothing():
         measure = NeighborRecall(rows, 10)
         for lists in neighbor_lists(index, items[:2], rows, k=2, exclude=seen):
             measure.add(lists)
-        assert measure.measure(items, items[:2], "inner_product", k=2, exclude=seen) == (1.0, 0.0)
+        truth = Oracle(items, items[:2], "inner_product", Rules(rows, seen), 2)
+        assert measure.measure(truth.rows) == (1.0, 0.0)
 
 
 def test_a_sample_is_spread_evenly_over_each_entity_type():
