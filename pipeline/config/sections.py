@@ -18,7 +18,7 @@ USER = "user"
 #: Metrics a gate can be set on.
 QUALITY_METRICS = ("recall", "ndcg", "map", "mrr", "hit_rate")
 
-FileFormat = Literal["auto", "parquet", "csv", "tsv"]
+FileFormat = Literal["auto", "parquet", "csv", "tsv", "npz"]
 TimestampUnit = Literal["s", "ms", "us", "ns"]
 Metric = Literal["cosine", "inner_product"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -50,7 +50,8 @@ class FileSettings(Section):
 
     #: A file, a folder, a glob, or ``sample://...``; ``{date}`` is the date of the run.
     path: str
-    #: ``auto`` goes by the file's ending: .parquet, .csv, .tsv.
+    #: ``auto`` goes by the file's ending: .parquet, .csv, .tsv, or .npz, a sparse matrix that SciPy saved, with the
+    #: columns row, column and value.
     format: FileFormat = "auto"
 
 

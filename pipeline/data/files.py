@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Value of a hive partition that stands for null.
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
-_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv"}
+_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".npz": "npz"}
 #: Endings of compressed text, after that of the format.
 COMPRESSIONS = (".gz", ".bz2", ".zst")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -120,7 +120,7 @@ def choose_format(files: list[InputFile], path: str) -> str:
         if file_format is None:
             raise ConfigError(
                 f"{path}: cannot tell the format of {name}: expected one of the endings {', '.join(_FORMATS)}",
-                hint='Set format = "parquet", "csv" or "tsv", or give a glob that leaves the file out.',
+                hint='Set format = "parquet", "csv", "tsv" or "npz", or give a glob that leaves the file out.',
             )
     distinct = sorted({str(file_format) for file_format in formats.values()})
     if len(distinct) > 1:

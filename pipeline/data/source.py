@@ -29,7 +29,7 @@ class FileSettings(Protocol):
 
     @property
     def format(self) -> str:
-        """``auto``, ``parquet``, ``csv`` or ``tsv``."""
+        """``auto``, ``parquet``, ``csv``, ``tsv`` or ``npz``."""
 
 
 class Batch(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.data import sample
 from pipeline.data.files import FileStamp, choose_format, expand_date, find_files
+from pipeline.data.matrix_source import MatrixSource
 from pipeline.data.parquet_source import ParquetSource
 from pipeline.data.source import Batch, FileSettings, Source, require_columns, typed_columns
 from pipeline.data.text_source import TextSource
@@ -40,6 +41,8 @@ def open_source(settings: FileSettings, *, date: datetime.date) -> Source:
         file_format = choose_format(files, path) if files else "parquet"
     if file_format == "parquet":
         return ParquetSource(path, files)
+    if file_format == "npz":
+        return MatrixSource(path, files)
     return TextSource(path, files, delimiter="\t" if file_format == "tsv" else ",")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -24,6 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scipy.sparse import csr_matrix
 
     from pipeline.factors.search_space import SearchSpace
@@ -52,10 +54,13 @@ class Factors:
         float32, shape ``(n_users, n_columns)``; a model may add columns of its own to the ``factors`` asked for.
     item_factors
         float32, shape ``(n_items, n_columns)``.
+    state
+        Whatever else the model needs to fold in, by name; kept with the vectors.
     """
 
     user_factors: Vectors
     item_factors: Vectors
+    state: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 #: Shown the passes done so far and what copies the factors as they are by then; whether the fit shall go on.

@@ -52,12 +52,16 @@ class FittedModel:
         (folder / "weighting").mkdir()
         for name in _DEGREES:
             np.save(_degrees_path(folder, name), getattr(self.weighting, name))
+        for name, values in self.factors.state.items():
+            (folder / "state").mkdir(exist_ok=True)
+            np.save(_state_path(folder, name), values)
         document = {
             "schema_version": SCHEMA_VERSION,
             "model": self.name,
             "settings": self.factorizer.settings.model_dump(mode="json"),
             "weighting": self.weighting.settings.model_dump(mode="json"),
             "scale": self.weighting.scale,
+            "state": sorted(self.factors.state),
             "vectors": {"users": f"{users}.npy", "items": f"{items}.npy"},
         }
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -93,12 +97,20 @@ class FittedModel:
             document["model"],
             factorizer(settings),
             Weighting(weighting, user_degrees, item_degrees, document["scale"]),
-            Factors(_map(folder / vectors["users"]), _map(folder / vectors["items"])),
+            Factors(
+                _map(folder / vectors["users"]),
+                _map(folder / vectors["items"]),
+                {name: _map(_state_path(folder, name)) for name in document["state"]},
+            ),
         )
 
 
 def _degrees_path(folder: Path, name: str) -> Path:
     return folder / "weighting" / f"{name}.npy"
+
+
+def _state_path(folder: Path, name: str) -> Path:
+    return folder / "state" / f"{name}.npy"
 
 
 def _map(path: Path) -> NDArray[Any]:

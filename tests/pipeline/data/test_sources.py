@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import gzip
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import sparse
 
 from pipeline.data.sources import open_source
 from pipeline.data.where import parse_where
@@ -190,6 +192,44 @@ def test_what_is_absent_has_no_stamps_and_is_an_error_only_when_read(read, tmp_p
         list(source.batches(["id"]))
     with pytest.raises(MissingInputError, match="no file matches"):
         _ = source.schema
+
+
+def test_a_matrix_that_scipy_saved_is_its_entries(read, tmp_path):
+    matrix = sparse.csr_matrix(([2.0, 0.5, 7.0], ([0, 2, 2], [3, 0, 1])), shape=(4, 5))
+    sparse.save_npz(tmp_path / "a.npz", matrix)
+    rows, source = read(tmp_path / "a.npz", ["column", "row", "value"])
+    assert rows == {"column": [3, 0, 1], "row": [0, 2, 2], "value": [2.0, 0.5, 7.0]}
+    assert (source.rows_seen, source.estimated_rows(), source.schema.names) == (3, 3, ["row", "column", "value"])
+    assert read(tmp_path / "a.npz", ["row"], where="value > 1")[0] == {"row": [0, 2]}
+    with pytest.raises(MissingInputError, match="there is no column 'user'; there are: "):
+        read(tmp_path / "a.npz", ["user"])
+    for dtype in (np.bool_, np.int8, np.float32):
+        sparse.save_npz(tmp_path / "a.npz", matrix.astype(dtype).tocoo())
+        assert read(tmp_path / "a.npz", ["value"])[0] == {"value": matrix.data.astype(dtype).astype(float).tolist()}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no archive", b"id,name\n1,2\n"])
+def test_what_is_not_a_matrix(write, read, content):
+    with pytest.raises(DataError, match=r"a\.npz: cannot be read as a matrix that scipy\.sparse\.save_npz wrote"):
+        read(write("a.npz", content), ["row"])
+
+
+def test_a_matrix_that_is_damaged(write, read, tmp_path):
+    with (tmp_path / "arrays.npz").open("wb") as file:
+        np.savez(file, a=np.zeros(3))
+    with pytest.raises(DataError, match=r"arrays\.npz: cannot be read as a matrix"):
+        read(tmp_path / "arrays.npz", ["row"])
+    sparse.save_npz(tmp_path / "complex.npz", sparse.csr_matrix(np.array([[1j]])))
+    with pytest.raises(DataError, match="expected a matrix of real numbers, got 2 dimensions of complex128"):
+        read(tmp_path / "complex.npz", ["row"])
+    whole = sparse.csr_matrix(np.eye(300))
+    sparse.save_npz(tmp_path / "whole.npz", whole)
+    with pytest.raises(DataError, match=r"cut\.npz: cannot be read as a matrix"):
+        read(write("cut.npz", (tmp_path / "whole.npz").read_bytes()[:-50]), ["row"])
+    whole.indices[7] = 300
+    sparse.save_npz(tmp_path / "outside.npz", whole)
+    with pytest.raises(DataError, match=r"outside\.npz: cannot be read as a matrix .* index 300"):
+        read(tmp_path / "outside.npz", ["row"])
 
 
 def test_the_sample_is_a_source(read, file_settings, date):
