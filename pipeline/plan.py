@@ -9,6 +9,8 @@ from pipeline.config import USER
 from pipeline.data.sources import open_source
 from pipeline.data.vector_files import VectorFiles
 from pipeline.errors import MissingInputError
+from pipeline.evaluation.baselines import ItemNeighbors
+from pipeline.evaluation.metrics import RANKING_METRICS
 from pipeline.reporting import step_name
 from pipeline.steps import InputTask, PipelineTask, StepTask
 from pipeline.tables.neighbors import BATCH_LISTS
@@ -16,6 +18,7 @@ from pipeline.tables.write import ROW_GROUP_ROWS
 from pipeline.tasks import (
     BuildIndex,
     EncodeInteractions,
+    EncodeTestSet,
     Evaluate,
     FitFactors,
     FoldInEntity,
@@ -194,7 +197,8 @@ def _factorization_memory(step: StepTask, item_entity: str, sizes: Sizes) -> int
     if isinstance(step, EncodeInteractions):
         # Rows, weight and time of every event, and the copies that numbering and sorting take: measured.
         return 80 * sizes.rows + 64 * (users.count + items.count)
-    if isinstance(step, SplitInteractions):
+    if isinstance(step, SplitInteractions | EncodeTestSet):
+        # A test set has fewer rows than what is trained on, as a rule.
         return 24 * sizes.rows + 2 * matrix
     if isinstance(step, FitFactors):
         # The matrix, its confidences and its transpose; both sides' vectors and the solver's copy of them.
@@ -202,7 +206,9 @@ def _factorization_memory(step: StepTask, item_entity: str, sizes: Sizes) -> int
     if isinstance(step, FoldInEntity):
         return 3 * matrix + users.nbytes + items.nbytes
     if isinstance(step, Evaluate):
-        return 2 * matrix + 2 * items.nbytes + users.nbytes
+        neighbors = 12 * ItemNeighbors.NEIGHBORS * items.count
+        measures = 2 * _FLOAT * len(RANKING_METRICS) * len(step.settings.evaluation.cutoffs) * users.count
+        return 3 * matrix + 3 * items.nbytes + users.nbytes + neighbors + measures
     return 0
 
 

@@ -31,7 +31,7 @@ BELOW = {
     "explain": {"data", "factors", "fold_in"},
     "published": {"data", "factors", "fold_in", "store"},
     "lookup": {"explain", "fold_in", "names", "published", "store"},
-    "plan": {"data", "tables", "steps", "tasks", "reporting"},
+    "plan": {"data", "evaluation", "tables", "steps", "tasks", "reporting"},
     "summary": {"explain", "lookup", "plan", "tasks"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
     "cli": {"lock", "lookup", "plan", "reporting", "steps", "store", "summary", "tasks", "tuning"},

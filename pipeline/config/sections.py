@@ -123,6 +123,9 @@ class EvaluationSettings(Section):
     split: Literal["auto", "time", "user"] = "auto"
     #: Share of the events (time) or of each user's items, rounded down (user), that is held out.
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
+    #: A test set in files of its own, with the format and the columns of the interactions: takes the place of the
+    #: hold-out, so that all interactions are for training.
+    test: str | None = None
     cutoffs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
         default=(10, 20, 100), min_length=1, strict=False
     )

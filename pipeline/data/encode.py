@@ -305,10 +305,15 @@ class Encoded:
         """The entity type of the items."""
         return str(self._document["item_entity"])
 
+    @property
+    def user_items_folder(self) -> Path:
+        """Where :attr:`user_items` is."""
+        return self.folder / "user_items"
+
     @cached_property
     def user_items(self) -> csr_matrix:
         """Summed weights, CSR, float32, shape ``(n_users, n_items)``, indices sorted."""
-        return open_csr(self.folder / "user_items")
+        return open_csr(self.user_items_folder)
 
     def vocabulary(self, entity: str) -> Vocabulary:
         """Ids and names of an entity type; read once."""

@@ -57,10 +57,14 @@ def split(encoded: Encoded, settings: EvaluationSettings, *, by_time: bool, seed
 
 def save_split(folder: Path, train: csr_matrix, test: csr_matrix, stats: dict[str, Any]) -> None:
     """Write the two parts and what is counted of them; :class:`Split` opens them."""
-    counts = {"train_pairs": int(train.nnz), "test_pairs": int(test.nnz)}
-    counts["test_users"] = int(np.count_nonzero(np.diff(test.indptr)))
     save_csr(folder / "train", train)
+    save_test(folder, test, stats | {"train_pairs": int(train.nnz)})
+
+
+def save_test(folder: Path, test: csr_matrix, stats: dict[str, Any]) -> None:
+    """Write a hold-out whose training part is somewhere else, and what is counted of it."""
     save_csr(folder / "test", test)
+    counts = {"test_pairs": int(test.nnz), "test_users": int(np.count_nonzero(np.diff(test.indptr)))}
     document = {"schema_version": SCHEMA_VERSION, "stats": stats | counts}
     (folder / "split.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
@@ -96,7 +100,7 @@ def split_by_time(
     train = sum_pairs(events.user_rows[before], events.item_rows[before], events.weights[before], shape)
     after = ~before
     later = binary_pairs(events.user_rows[after], events.item_rows[after], shape)
-    test = _without(later, train)
+    test = without(later, train)
     if not test.nnz:
         raise DataError(
             f"the hold-out is empty: none of the {np.count_nonzero(after):,} last events is of a new user and item",
@@ -148,7 +152,7 @@ def _where(matrix: csr_matrix, mask: NDArray[np.bool_]) -> csr_matrix:
     return canonical(csr_matrix((matrix.data[mask], matrix.indices[mask], indptr), shape=matrix.shape))
 
 
-def _without(matrix: csr_matrix, other: csr_matrix) -> csr_matrix:
+def without(matrix: csr_matrix, other: csr_matrix) -> csr_matrix:
     """A matrix of the stored values at which another stores none."""
     n_columns = np.int64(matrix.shape[1])
     places, others = (row_numbers(each) * n_columns + each.indices for each in (matrix, other))
@@ -164,24 +168,39 @@ def _stored_at(matrix: csr_matrix, rows: NDArray[np.int32], columns: NDArray[np.
 
 @dataclass(frozen=True)
 class Split:
-    """What :func:`split` wrote into a folder; arrays are mapped. Pickles as its path."""
+    """What :func:`split` wrote into a folder; arrays are mapped. Pickles as its paths.
+
+    Attributes
+    ----------
+    folder
+        Where the hold-out is.
+    train_folder
+        Folder of the training part's matrix.
+    """
 
     folder: Path
+    train_folder: Path
 
     @classmethod
-    def open(cls, folder: Path) -> Split:
-        """Open a folder; FileNotFoundError if there is no split in it."""
+    def open(cls, folder: Path, *, train_folder: Path | None = None) -> Split:
+        """Open a folder, with a training part that may be somewhere else.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no split in it.
+        """
         if not (folder / "split.json").is_file():
             raise FileNotFoundError(f"{folder}: expected a split for evaluation, found none")
-        return cls(folder)
+        return cls(folder, train_folder or folder / "train")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.folder,))
+        return (type(self), (self.folder, self.train_folder))
 
     @cached_property
     def train(self) -> csr_matrix:
         """Summed weights of the training part, CSR, float32, shape ``(n_users, n_items)``."""
-        return open_csr(self.folder / "train")
+        return open_csr(self.train_folder)
 
     @cached_property
     def test(self) -> csr_matrix:

@@ -1,8 +1,8 @@
 """The Luigi graph: which step needs which, where its output goes, and nothing else."""
 
 from pipeline.tasks.entities import ImportVectors
-from pipeline.tasks.inputs import EntityFiles, Interactions, RuleFile, UserList
-from pipeline.tasks.interactions import EncodeInteractions, FitFactors, FoldInEntity, SplitInteractions
+from pipeline.tasks.inputs import EntityFiles, HeldOutInteractions, Interactions, RuleFile, UserList
+from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, FoldInEntity, SplitInteractions
 from pipeline.tasks.runs import CheckRun, Evaluate, PublishRun
 from pipeline.tasks.tables import BuildIndex, WriteTable
 
@@ -10,10 +10,12 @@ __all__ = [
     "BuildIndex",
     "CheckRun",
     "EncodeInteractions",
+    "EncodeTestSet",
     "EntityFiles",
     "Evaluate",
     "FitFactors",
     "FoldInEntity",
+    "HeldOutInteractions",
     "ImportVectors",
     "Interactions",
     "PublishRun",

@@ -8,11 +8,14 @@ import luigi
 
 from pipeline.config import AttributeEntity, FileEntity
 from pipeline.data.sources import open_source
+from pipeline.data.test_set import held_out_settings
 from pipeline.data.vector_files import VectorFiles
 from pipeline.steps import Input, InputTask
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from pipeline.config import InteractionsSettings
 
 
 class Interactions(InputTask):
@@ -39,6 +42,19 @@ class EntityFiles(InputTask):
         if settings.names is not None:
             inputs.append(open_source(settings.names, date=self.date))
         return inputs
+
+
+class HeldOutInteractions(InputTask):
+    """The test set that takes the place of a hold-out."""
+
+    def inputs(self) -> list[Input]:
+        """The path of ``evaluation.test``."""
+        return [open_source(self.read_settings(), date=self.date)]
+
+    def read_settings(self) -> InteractionsSettings:
+        """How it is read."""
+        settings = self.settings
+        return held_out_settings(settings.interaction_space.interactions, settings.evaluation.test or "")
 
 
 class UserList(InputTask):

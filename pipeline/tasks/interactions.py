@@ -12,13 +12,14 @@ from pipeline.config import USER, AttributeEntity
 from pipeline.data import encode, split
 from pipeline.data.encode import Encoded
 from pipeline.data.split import Split
+from pipeline.data.test_set import encode_test_set
 from pipeline.factors import fitted
 from pipeline.factors.base import effective_threads, find_factorizer
 from pipeline.factors.fitted import FittedModel
 from pipeline.factors.weighting import Weighting
 from pipeline.steps import InputTask, PipelineTask, StepTask
 from pipeline.store import publish_folder
-from pipeline.tasks.inputs import EntityFiles, Interactions, without_paths
+from pipeline.tasks.inputs import EntityFiles, HeldOutInteractions, Interactions, without_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +115,33 @@ class SplitInteractions(StepTask):
     def open(self) -> Split:
         """The output."""
         return Split.open(Path(self.output().path))
+
+
+class EncodeTestSet(StepTask):
+    """The test set of the configuration, over the users and items of the interactions."""
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions, and the files."""
+        return {"encoded": self.other(EncodeInteractions), "test": self.other(HeldOutInteractions)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """How the files are read."""
+        return {"interactions": without_paths(self.other(HeldOutInteractions).read_settings())}
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder that :class:`~pipeline.data.split.Split` opens."""
+        return self.folder("split")
+
+    def make(self, report: Progress) -> None:
+        """Encode."""
+        encoded, settings = self.other(EncodeInteractions).open(), self.other(HeldOutInteractions).read_settings()
+        with self.publish_what_was_read() as folder:
+            encode_test_set(encoded, settings, date=self.date, folder=folder)
+
+    def open(self) -> Split:
+        """The output; its training part is all interactions."""
+        train_folder = self.other(EncodeInteractions).open().user_items_folder
+        return Split.open(Path(self.output().path), train_folder=train_folder)
 
 
 class FitFactors(StepTask):

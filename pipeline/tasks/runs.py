@@ -16,7 +16,7 @@ from pipeline.evaluation.files import EVALUATION_FILE, write_evaluation
 from pipeline.steps import PipelineTask, StepTask
 from pipeline.store import publish_folder, publish_json
 from pipeline.tasks.entities import ImportVectors, vectors_task
-from pipeline.tasks.interactions import EncodeInteractions, FitFactors, SplitInteractions
+from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
 from pipeline.tasks.tables import BuildIndex, WriteTable
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Evaluate(StepTask):
     version = 2
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """The split and the factors of its training part."""
-        return {"split": self.other(SplitInteractions), "factors": self.other(FitFactors, split="train")}
+        """What is held out, and the factors of the rest."""
+        return {"split": self.hold_out(), "factors": self.training_factors()}
 
     def ingredients(self) -> dict[str, Any]:
         """What is measured."""
@@ -46,13 +46,13 @@ class Evaluate(StepTask):
     def make(self, report: Progress) -> None:
         """Measure."""
         settings = self.settings
-        encoded, split = self.other(EncodeInteractions).open(), self.other(SplitInteractions)
-        parts = split.open()
+        encoded, hold_out = self.other(EncodeInteractions).open(), self.hold_out()
+        parts = hold_out.open()
         started = time.perf_counter()
         result, per_user = evaluate(
             parts.train,
             parts.test,
-            self.other(FitFactors, split="train").open().factors,
+            self.training_factors().open().factors,
             settings.evaluation,
             recent=None if encoded.events is None else parts.recent(encoded.events, RECENT_SHARE),
             seed=settings.run.seed,
@@ -60,9 +60,19 @@ class Evaluate(StepTask):
             progress=report,
         )
         timing = {"seconds": round(time.perf_counter() - started, 3)}
-        document = {**result.to_json(), "split": parts.stats, "hold_out": split.fingerprint, "timing": timing}
+        document = {**result.to_json(), "split": parts.stats, "hold_out": hold_out.fingerprint, "timing": timing}
         with publish_folder(Path(self.output().path)) as folder:
             write_evaluation(folder, document, per_user, encoded.vocabulary(USER))
+
+    def hold_out(self) -> SplitInteractions | EncodeTestSet:
+        """What is measured on: the test set of the configuration, or a part of the interactions."""
+        if self.settings.evaluation.test is not None:
+            return self.other(EncodeTestSet)
+        return self.other(SplitInteractions)
+
+    def training_factors(self) -> FitFactors:
+        """The factors that are measured: with a test set those of all interactions, which the tables need too."""
+        return self.other(FitFactors, split="train" if self.settings.evaluation.test is None else "all")
 
     def report_path(self) -> Path:
         """The JSON file."""
