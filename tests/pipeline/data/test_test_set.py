@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from pipeline.config import InteractionsSettings
 from pipeline.data.split import Split
@@ -79,3 +80,19 @@ def test_ids_of_another_type_are_an_error(read, write):
 def test_a_missing_column_is_an_error(read, write):
     with pytest.raises(MissingInputError, match="'i'"):
         read(write("test.csv", "u,item\n10,c\n"))
+
+
+def test_matrices_of_scipy(encoded, date, tmp_path):
+    train = sparse.csr_array(np.array([[1.0, 0, 0, 2.0], [0, 3.0, 0, 0]]))
+    test = sparse.csr_array(np.array([[1.0, 1.0, 1.0, 0], [0, 0, 0, 1.0]]))
+    for name, matrix in (("train", train), ("test", test)):
+        sparse.save_npz(tmp_path / f"{name}.npz", matrix)
+    settings = {"path": str(tmp_path / "train.npz"), "user": "row", "item": "column"}
+    data, folder = encoded({"interactions": settings}), tmp_path / "test-set"
+    folder.mkdir()
+    held_out = held_out_settings(InteractionsSettings.model_validate(settings), str(tmp_path / "test.npz"))
+    encode_test_set(data, held_out, date=date, folder=folder)
+    result = Split.open(folder, train_folder=data.user_items_folder)
+    # Items 0, 1 and 3 are in the training data; item 2 is not.
+    assert np.array_equal(result.test.toarray(), [[0, 1, 0], [0, 0, 1]])
+    assert (result.stats["test_pairs_in_train"], result.stats["unknown_items"]) == (1, 1)
