@@ -20,7 +20,6 @@ import numpy as np
 from pipeline.config import USER
 from pipeline.data.matrices import sum_pairs
 from pipeline.errors import ConfigError, DataError
-from pipeline.factors.base import Factors
 from pipeline.factors.weighting import column_degrees
 from pipeline.names import find_rows
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from pipeline.data.encode import Encoded
     from pipeline.data.vocabulary import Vocabulary
-    from pipeline.factors.base import Vectors
+    from pipeline.factors.base import Factors, Vectors
     from pipeline.factors.fitted import FittedModel
     from pipeline.factors.weighting import Weighting
 
@@ -108,9 +107,11 @@ class FoldIn:
     def factors(self, of: str | None = None) -> Factors:
         """The vectors held fixed; an attribute's in the place of the items'."""
         entity = self.entity(of)
+        model = self._model
         if entity == self._encoded.item_entity:
-            return self._model.factors
-        return Factors(self._model.factors.user_factors, self._attributes[entity])
+            return model.factors
+        degrees = self._weighting(entity).item_degrees
+        return model.factorizer.with_items(model.factors, self._attributes[entity], degrees)
 
     def entity(self, of: str | None) -> str:
         """The entity type of a history: the items, or an attribute of theirs.

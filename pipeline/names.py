@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,7 @@ def find_row(vocabulary: Vocabulary, entity: str, query: int | str) -> int:
     UnknownNameError
         If nothing matches (the message names the closest), or several do (it names their ids).
     """
-    row = _matching_row(vocabulary, entity, query)
+    row = _Matcher(vocabulary, entity).row(query)
     if row < 0:
         raise _unknown(vocabulary, entity, query)
     return row
@@ -66,9 +67,10 @@ def find_rows(
     """
     distinct = list(dict.fromkeys(queries))
     rows = _rows_as_stored(vocabulary, distinct)
+    matcher = _Matcher(vocabulary, entity)
     for query in distinct:
         if query not in rows:
-            rows[query] = _matching_row(vocabulary, entity, query)
+            rows[query] = matcher.row(query)
             if rows[query] < 0 and not skip_unknown:
                 raise _unknown(vocabulary, entity, query)
     return np.fromiter((rows[query] for query in queries), dtype=np.int32, count=len(queries))
@@ -81,15 +83,32 @@ def fold(text: str) -> str:
     return " ".join(letters.split())
 
 
-def _matching_row(vocabulary: Vocabulary, entity: str, query: int | str) -> int:
-    """The row that a query means, -1 where nothing matches."""
-    if isinstance(query, str) and vocabulary.names is not None:
-        for rows in (_exact_matches(vocabulary, query), _folded_matches(vocabulary, query)):
-            if len(rows) == 1:
-                return int(rows[0])
+class _Matcher:
+    """Finds what matches one query after another, in a vocabulary whose names are folded once, if ever."""
+
+    def __init__(self, vocabulary: Vocabulary, entity: str) -> None:
+        self._vocabulary = vocabulary
+        self._entity = entity
+
+    def row(self, query: int | str) -> int:
+        """The row that a query means, -1 where nothing matches."""
+        vocabulary = self._vocabulary
+        if isinstance(query, str) and vocabulary.names is not None:
+            rows = _exact_matches(vocabulary, query) or self._folded.get(fold(query), [])
             if len(rows) > 1:
-                raise _ambiguous(vocabulary, entity, query, rows.tolist())
-    return vocabulary.row(vocabulary.parse(query) if isinstance(query, str) else query)
+                raise _ambiguous(vocabulary, self._entity, query, rows)
+            if rows:
+                return rows[0]
+        return vocabulary.row(vocabulary.parse(query) if isinstance(query, str) else query)
+
+    @cached_property
+    def _folded(self) -> dict[str, list[int]]:
+        """Rows of the names, folded."""
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate([] if self._vocabulary.names is None else self._vocabulary.names.to_pylist()):
+            if name is not None:
+                rows.setdefault(fold(name), []).append(row)
+        return rows
 
 
 def _rows_as_stored(vocabulary: Vocabulary, queries: Sequence[int | str]) -> dict[int | str, int]:
@@ -119,15 +138,10 @@ def _rows_of_unique_names(names: pa.Array, texts: Sequence[str]) -> NDArray[np.i
     return result
 
 
-def _exact_matches(vocabulary: Vocabulary, name: str) -> np.ndarray:
-    matches = pc.fill_null(pc.equal(vocabulary.names, pa.scalar(name, pa.string())), False)
-    return np.flatnonzero(matches.to_numpy(zero_copy_only=False))
-
-
-def _folded_matches(vocabulary: Vocabulary, name: str) -> np.ndarray:
-    wanted = fold(name)
-    names = [] if vocabulary.names is None else vocabulary.names.to_pylist()
-    return np.array([row for row, other in enumerate(names) if other is not None and fold(other) == wanted], dtype=int)
+def _exact_matches(vocabulary: Vocabulary, name: str) -> list[int]:
+    matches = pc.fill_null(pc.equal(vocabulary.names, pa.scalar(name, STRING)), False)
+    rows: list[int] = np.flatnonzero(matches.to_numpy(zero_copy_only=False)).tolist()
+    return rows
 
 
 def _ambiguous(vocabulary: Vocabulary, entity: str, query: str, rows: list[int]) -> UnknownNameError:

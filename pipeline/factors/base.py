@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -150,6 +150,22 @@ class Factorizer(ABC, Generic[SettingsT]):
         -------
         float32, shape ``(m, n_columns)``; zero for an item without interactions.
         """
+
+    def with_items(self, factors: Factors, item_factors: Vectors, degrees: NDArray[np.int64]) -> Factors:
+        """The factors with others in the place of the items, so that users fold in with a history of these.
+
+        A model whose state speaks of the items says here what becomes of it.
+
+        Parameters
+        ----------
+        factors
+            What was fitted.
+        item_factors
+            What :meth:`fold_in_items` made of the others, such as attributes of the items, shape ``(m, n_columns)``.
+        degrees
+            How many users each of them has, shape ``(m,)``.
+        """
+        return replace(factors, item_factors=item_factors)
 
     def contributions(self, history: csr_matrix, factors: Factors, target: Vectors) -> NDArray[np.float64]:
         """How much each item of a history adds to the score that its fold-in gives a target.

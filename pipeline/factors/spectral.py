@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
@@ -85,6 +86,11 @@ class Spectral(Factorizer[SpectralSettings]):
         directions = (user_items.T.tocsr() @ factors.user_factors) / divisors
         return np.ascontiguousarray(directions * self._item_lengths(user_items)[:, np.newaxis])
 
+    def with_items(self, factors: Factors, item_factors: Vectors, degrees: NDArray[np.int64]) -> Factors:
+        """Others in the place of the items, and their lengths; see :meth:`Factorizer.with_items`."""
+        state = {**factors.state, "item_lengths": self._lengths(degrees)}
+        return replace(factors, item_factors=item_factors, state=state)
+
     @classmethod
     def versions(cls) -> dict[str, str]:
         """Versions of NumPy and SciPy, which compute it."""
@@ -124,8 +130,11 @@ class Spectral(Factorizer[SpectralSettings]):
         return weights
 
     def _item_lengths(self, user_items: csr_matrix) -> NDArray[np.float32]:
-        degrees = np.maximum(column_degrees(user_items), 1).astype(np.float32)
-        lengths: NDArray[np.float32] = degrees ** np.float32(self.settings.popularity_power)
+        return self._lengths(column_degrees(user_items))
+
+    def _lengths(self, degrees: NDArray[np.int64]) -> NDArray[np.float32]:
+        counts = np.maximum(degrees, 1).astype(np.float32)
+        lengths: NDArray[np.float32] = counts ** np.float32(self.settings.popularity_power)
         return lengths
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 
 from pipeline.data.vocabulary import Vocabulary
 from pipeline.errors import UnknownNameError
-from pipeline.names import find_row, fold
+from pipeline.names import find_row, find_rows, fold
 
 
 @pytest.fixture
@@ -68,6 +70,34 @@ def test_a_part_of_what_was_typed_is_not_close_to_it():
     words = Vocabulary(pa.array(sorted(["g", "in", "ing", "king", "queen"])))
     with pytest.raises(UnknownNameError, match=r"Closest: 'king'\."):
         find_row(words, "word", "kingg")
+
+
+@pytest.mark.parametrize("query", ["Radiohead", "radiohead", "42", 42, "7", 7, "Beyoncé", "beyonce", "Ke$ha", 2**70])
+def test_many_at_once_mean_what_each_means_alone(artists, query):
+    try:
+        expected = find_row(artists, "artist", query)
+    except UnknownNameError as error:
+        with pytest.raises(UnknownNameError, match=re.escape(error.message)):
+            find_rows(artists, "artist", ["Björk", query])
+        assert find_rows(artists, "artist", [query, 7], skip_unknown=True).tolist() == [-1, 0]
+    else:
+        assert find_rows(artists, "artist", [query, "Björk", query]).tolist() == [expected, 0, expected]
+
+
+def test_what_matches_several_is_never_skipped(artists):
+    with pytest.raises(UnknownNameError, match="'BEYONCE' is the name of 2"):
+        find_rows(artists, "artist", ["BEYONCE"], skip_unknown=True)
+    twins = Vocabulary(pa.array([1, 2]), pa.array(["Twin", "Twin"]))
+    with pytest.raises(UnknownNameError, match="'Twin' is the name of 2"):
+        find_rows(twins, "artist", ["Twin"])
+
+
+def test_many_ids_without_names():
+    assert find_rows(Vocabulary(pa.array(["a", "b"])), "user", ["b", "a", "b"]).tolist() == [1, 0, 1]
+    assert find_rows(Vocabulary(pa.array([3, 5])), "user", [5, "3"]).tolist() == [1, 0]
+    assert find_rows(Vocabulary(pa.array([3, 5])), "user", []).dtype == "int32"
+    no_names = Vocabulary(pa.array([3, 5]), pa.array([None, None], pa.string()))
+    assert find_rows(no_names, "user", ["3", 5]).tolist() == [0, 1]
 
 
 def test_folding():
