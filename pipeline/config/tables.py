@@ -62,10 +62,12 @@ class TableSettings(Section):
     #: Only what at least so many distinct users have interacted with is listed.
     min_support: int | None = Field(default=None, ge=1)
     #: Scores are multiplied by the number of distinct users to the power of minus this; those below zero, divided.
+    #: Under it or boosts a table is exact, whatever its recall.
     popularity_penalty: float | None = Field(default=None, ge=0.0, le=10.0)
     #: Scores are multiplied by the factors in this file, above zero; those below zero, divided. Without one it is 1.
     boosts: BoostSettings | None = None
-    #: At most so many items of each value of these attributes in a list, such as ``{ artist = 2 }``.
+    #: At most so many items of each value of these attributes in a list, such as ``{ artist = 2 }``. An item counts for
+    #: every value it has; one without a value is not limited.
     max_per: dict[Name, Annotated[int, Field(ge=1)]] | None = Field(default=None, min_length=1)
     #: Choose among the best so that a list is diverse.
     diversity: DiversitySettings | None = None

@@ -31,6 +31,12 @@ class Cap:
     item_values: csr_matrix
     limit: int
 
+    def values_of(self, item: int) -> list[int]:
+        """The values of one item."""
+        start, end = self.item_values.indptr[item : item + 2]
+        values: list[int] = self.item_values.indices[start:end].tolist()
+        return values
+
 
 def accept(target_rows: NDArray[np.int64], caps: Sequence[Cap], length: int) -> NDArray[np.bool_]:
     """Walk down lists, take what no cap forbids beside what was taken before, and stop when a list is long enough.

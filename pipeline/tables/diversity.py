@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from annlib import exact
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.config import DiversitySettings
 
-#: Numbers in the vectors and similarities of the candidates taken at once, for memory's sake.
-_BLOCK_NUMBERS = 1 << 22
+#: Numbers in the vectors and similarities of the candidates a thread takes at once, for memory's sake.
+_BLOCK_NUMBERS = 1 << 20
 
 
 def diversify(
@@ -23,6 +24,8 @@ def diversify(
     targets: NDArray[np.float32],
     settings: DiversitySettings,
     k: int,
+    *,
+    num_threads: int = 0,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Choose lists greedily: at each place the candidate with the highest value.
 
@@ -39,6 +42,8 @@ def diversify(
         float32, shape ``(n, d)``: the vectors of the candidates.
     k
         Length of the lists, at most ``c``.
+    num_threads
+        0: all cores. Results do not depend on it.
 
     Returns
     -------
@@ -50,12 +55,18 @@ def diversify(
     rows = np.full((len(target_rows), length), -1, dtype=np.int64)
     values = np.full(rows.shape, np.nan, dtype=np.float32)
     block = max(1, _BLOCK_NUMBERS // max(1, n_candidates * (n_candidates + targets.shape[1])))
-    for start in range(0, len(target_rows), block):
+
+    def choose(start: int) -> None:
         part = slice(start, start + block)
         chosen, value = _choose(target_rows[part], scores[part], targets, settings.lambda_, length)
         there = np.isfinite(value)
         rows[part] = np.where(there, np.take_along_axis(target_rows[part], chosen, axis=1), -1)
         values[part] = np.where(there, value, np.nan)
+
+    # The products of a list are small: threads inside each would spend their time on waiting for each other.
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
+        for _ in pool.map(choose, range(0, len(target_rows), block)):
+            pass
     return rows, values
 
 
@@ -98,6 +109,7 @@ def _similarities(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
     In float64 and rounded once to float32: what is left does not depend on the order in which products were summed.
     """
-    norms = exact.norms(vectors.reshape(-1, vectors.shape[-1])).reshape(*vectors.shape[:-1], 1)
-    units = vectors / np.where(norms > 0.0, norms, 1.0)
+    units = vectors.astype(np.float64)
+    norms = np.sqrt(np.einsum("...d,...d->...", units, units))[..., None]
+    units /= np.where(norms > 0.0, norms, 1.0)
     return np.maximum(units @ units.transpose(0, 2, 1), 0.0).astype(np.float32)

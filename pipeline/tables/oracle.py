@@ -99,7 +99,7 @@ class Oracle:
         for row in ranking:
             if len(taken) == length:
                 break
-            values = [cap.item_values[row].indices.tolist() for cap in self.rules.caps]
+            values = [cap.values_of(row) for cap in self.rules.caps]
             if all(
                 count[value] < cap.limit
                 for cap, count, own in zip(self.rules.caps, counts, values, strict=True)
@@ -111,26 +111,23 @@ class Oracle:
         return taken
 
     def _diversify(self, rows: list[int], scores: NDArray[np.float32], weight: float) -> tuple[list[int], list[float]]:
-        """Greedy maximal marginal relevance."""
-        left = dict(zip(rows, scaled_relevance(scores[None, :])[0].tolist(), strict=True))
+        """Greedy maximal marginal relevance (:func:`pipeline.tables.diversity.diversify`)."""
+        relevance = scaled_relevance(scores[None, :])[0]
+        vectors = self.targets[rows].astype(np.float64)
+        similarity = np.zeros(len(rows))  # of each to the nearest one chosen
+        left = list(range(len(rows)))
         chosen: list[int] = []
         values: list[float] = []
         while left and len(chosen) < self.k:
-            current = {
-                row: weight * relevance - (1.0 - weight) * self._similarity(row, chosen)
-                for row, relevance in left.items()
-            }
-            best = max(current, key=current.__getitem__)  # the first of equals
-            chosen.append(best)
-            values.append(float(np.float32(current[best])))
-            del left[best]
+            value = weight * relevance - (1.0 - weight) * similarity
+            best = max(left, key=value.__getitem__)  # the first of equals
+            left.remove(best)
+            chosen.append(rows[best])
+            values.append(float(np.float32(value[best])))
+            similarity = np.maximum(similarity, _cosines(vectors, vectors[best]))
         return chosen, values
 
-    def _similarity(self, row: int, others: list[int]) -> float:
-        """The highest cosine of a target and one of some others; 0 at the least."""
-        return max((self._cosine(row, other) for other in others), default=0.0)
 
-    def _cosine(self, row: int, other: int) -> float:
-        x, y = self.targets[row].astype(np.float64), self.targets[other].astype(np.float64)
-        norms = float(np.sqrt(x @ x) * np.sqrt(y @ y))
-        return max(0.0, float(np.float32(x @ y / norms))) if norms > 0.0 else 0.0
+def _cosines(vectors: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector)
+    return np.where(norms > 0.0, vectors @ vector / np.where(norms > 0.0, norms, 1.0), 0.0).astype(np.float32)

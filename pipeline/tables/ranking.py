@@ -78,6 +78,7 @@ class RuledLists:
         rules: Rules,
         *,
         k: int,
+        num_threads: int = 0,
     ) -> None:
         self._search = search
         self._targets = targets
@@ -85,6 +86,7 @@ class RuledLists:
         self._metric: Metric = metric
         self._rules = rules
         self._k = min(k, len(targets))
+        self._num_threads = num_threads
         diversity = rules.diversity
         self._n_candidates = self._k if diversity is None else min(diversity.candidates, len(targets))
         self.counts = RuleCounts()
@@ -100,7 +102,7 @@ class RuledLists:
         found = self._candidates(source_rows)
         if rules.diversity is not None:
             best = found.rows[:, : self._k]
-            found = Found(*diversify(*found, self._targets, rules.diversity, self._k))
+            found = Found(*diversify(*found, self._targets, rules.diversity, self._k, num_threads=self._num_threads))
             self.counts.reordered_lists += int((found.rows != best).any(axis=1).sum())
         popular = None
         if rules.popular is not None:

@@ -322,7 +322,9 @@ def _lists(
                 allow=rules.allow,
                 num_threads=num_threads,
             )
-        lists = RuledLists(search, targets, vectors, settings.effective_metric, rules, k=settings.k)
+        lists = RuledLists(
+            search, targets, vectors, settings.effective_metric, rules, k=settings.k, num_threads=num_threads
+        )
         yield lists, lists.counts
 
 
