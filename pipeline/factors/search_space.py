@@ -7,8 +7,8 @@ the search goes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Self, TypeGuard
+from dataclasses import dataclass
+from typing import TypeGuard
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,6 @@ class FloatRange:
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, positive=self.log)
-
-    def including(self, value: object) -> Self:
-        """The range, widened so that a value is in it; a value that is no number of its scale changes nothing."""
-        if not _is_number(value) or (self.log and value <= 0):
-            return self
-        return replace(self, low=min(self.low, float(value)), high=max(self.high, float(value)))
 
     def __contains__(self, value: object) -> bool:
         return _is_number(value) and self.low <= value <= self.high
@@ -43,12 +37,6 @@ class IntRange:
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, positive=self.log)
 
-    def including(self, value: object) -> Self:
-        """The range, widened so that a value is in it; a value that is no number of its scale changes nothing."""
-        if not isinstance(value, int) or isinstance(value, bool) or (self.log and value <= 0):
-            return self
-        return replace(self, low=min(self.low, value), high=max(self.high, value))
-
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
@@ -62,12 +50,6 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.values:
             raise ValueError("values: expected at least one, got none")
-
-    def including(self, value: object) -> Self:
-        """The choice with a value among the others."""
-        if value in self.values or not isinstance(value, str | int | float | bool):
-            return self
-        return replace(self, values=(*self.values, value))
 
     def __contains__(self, value: object) -> bool:
         return value in self.values

@@ -92,12 +92,11 @@ class Tuning:
         settings, parts = self.settings, self.split.open()
         train, metric = parts.train, settings.gates.metric
         space = StudySpace.of(settings, weights_differ=bool(np.ptp(train.data)))
-        content = self._study_content(space)
-        folder = Store(Path(settings.run.root)).path("tuning", fingerprint(content))
+        folder = self.study_folder()
         lock = RootLock(folder)
         lock.acquire()
         try:
-            publish_json(folder / "study.json", content)
+            publish_json(folder / "study.json", self._study_content())
             threads = settings.run.threads
             validation = Validation(train, parts.test, int(metric.partition("@")[2]), num_threads=threads)
             objective = Objective(
@@ -133,14 +132,17 @@ class Tuning:
         print_study(Console(), space, trials, best, files)
         print(f"next: cfpipe run {output}")
 
-    def _study_content(self, space: StudySpace) -> dict[str, Any]:
-        """All that a trial depends on."""
+    def study_folder(self) -> Path:
+        """Where the study is kept: its name is the digest of all that a trial depends on."""
+        return Store(Path(self.settings.run.root)).path("tuning", fingerprint(self._study_content()))
+
+    def _study_content(self) -> dict[str, Any]:
         settings = self.settings
         model = find_factorizer(settings.factorize.model)
         return {
             "version": VERSION,
             "data": self.split.fingerprint,
-            "space": space.to_json(),
+            "space": StudySpace.of(settings, weights_differ=True).to_json(),
             "metric": settings.gates.metric,
             "seed": settings.run.seed,
             "threads": effective_threads(settings.run.threads) if model.threads_change_bytes else None,

@@ -63,13 +63,16 @@ def draw(path: Path, trials: Sequence[TrialRecord], space: StudySpace, metric: s
 
 def _draw_history(axes: Axes, trials: Sequence[TrialRecord], metric: str, limits: tuple[float, float]) -> None:
     done = [trial for trial in trials if trial.error is None]
-    numbers, values = [trial.number for trial in done], [trial.measures[metric] for trial in done]
+    numbers, values = [trial.number + 1 for trial in done], [trial.measures[metric] for trial in done]
     axes.plot(numbers, values, "o", color=_OTHERS, markersize=4, label="trial")
+    below = [number for number, value in zip(numbers, values, strict=True) if value < limits[0]]
+    if below:
+        axes.plot(below, [limits[0]] * len(below), "v", color=_OTHERS, clip_on=False, label="trial, further down")
     axes.step(numbers, np.maximum.accumulate(values), where="post", color=_BEST, label="best so far")
     if done[0].number == 0:
         configured = done[0].configured[metric]
         axes.axhline(configured, color=_CONFIGURED, linestyle="--", linewidth=1, label="the configuration")
-    failed = [trial.number for trial in trials if trial.error is not None]
+    failed = [trial.number + 1 for trial in trials if trial.error is not None]
     if failed:
         axes.plot(failed, [limits[0]] * len(failed), "x", color=_CONFIGURED, clip_on=False, label="failed")
     axes.set(xlabel="trial", ylabel=f"{metric}, validation part", ylim=limits, title="Value by trial")

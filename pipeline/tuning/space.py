@@ -79,7 +79,7 @@ class StudySpace:
     configured
         The settings of the configuration, where the search starts.
     ranges
-        What is drawn for each trial, by names such as ``"factorize.alpha"``; the configured value is among it.
+        What is drawn for each trial, by names such as ``"factorize.alpha"``.
     iterations
         The number of passes, which is chosen while a fit runs; None for a model that declares none.
     """
@@ -105,7 +105,7 @@ class StudySpace:
         Raises
         ------
         ConfigError
-            If the model declares nothing to be tuned.
+            If the model declares nothing to be tuned, or what cannot be.
         """
         model = find_factorizer(config.factorize.model)
         if not model.search_space:
@@ -116,20 +116,18 @@ class StudySpace:
         declared: dict[str, Range | Iterations] = {f"factorize.{key}": each for key, each in model.search_space.items()}
         if model.reads_confidences:
             declared |= {f"weighting.{key}": each for key, each in _weighting_space(weights_differ).items()}
-        iterations = declared.get(cls.ITERATIONS)
-        if not isinstance(iterations, Iterations):
-            iterations = None
-        configured = Candidate.of(config)
-        values = configured.values(declared)
-        ranges = {
-            name: each.including(values.get(name))
-            for name, each in declared.items()
-            if not isinstance(each, Iterations)
-        }
-        return cls(configured, ranges, iterations)
+        watched = {name: each for name, each in declared.items() if isinstance(each, Iterations)}
+        if not watched.keys() <= {cls.ITERATIONS}:
+            raise ConfigError(
+                f"model {config.factorize.model!r}: search_space: expected Iterations under 'iterations' alone, "
+                f"got {', '.join(watched)}"
+            )
+        iterations = watched.get(cls.ITERATIONS)
+        ranges = {name: each for name, each in declared.items() if not isinstance(each, Iterations)}
+        return cls(Candidate.of(config), ranges, iterations)
 
     def configured_values(self) -> dict[str, Any]:
-        """The configured values of what is drawn; a value outside its range (such as ``"auto"``) is not among them."""
+        """The configured values of what is drawn, but for those that no draw can give: outside their range."""
         values = self.configured.values(self.ranges)
         return {name: value for name, value in values.items() if value in self.ranges[name]}
 

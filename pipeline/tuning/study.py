@@ -159,9 +159,10 @@ class Study:
         """The next trial and its settings."""
         state = np.random.SeedSequence([self._seed, number]).generate_state(1)
         with warnings.catch_warnings():
-            # `multivariate` may yet change; that the settings of a model depend on each other will not.
+            # `multivariate` and `group` may yet change; that settings of a model depend on each other will not, nor
+            # that the configuration may have a value no other trial can have.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.sampler = optuna.samplers.TPESampler(seed=int(state[0]), multivariate=True)
+            self._study.sampler = optuna.samplers.TPESampler(seed=int(state[0]), multivariate=True, group=True)
         ranges = self._space.ranges
         if number == 0:
             configured = self._space.configured_values()
