@@ -46,7 +46,9 @@ RunDate = Annotated[
 ]
 Histories = Annotated[
     list[str] | None,
-    typer.Option("--history", metavar="NAME", help="In place of a USER: something they have heard. Repeatable."),
+    typer.Option(
+        "--history", metavar="NAME", help="In place of USER: name or id of what somebody new knows. Repeatable."
+    ),
 ]
 HistoryOf = Annotated[
     str | None,
@@ -167,8 +169,8 @@ def explain(
 ) -> None:
     """Print what each item of a history adds to the score of an item, in the published run.
 
-    The shares add up to the fold-in score: that of a user vector fitted to the history, the items held fixed. The
-    score in the tables is by the user vector of the fit, and close to it.
+    The shares add up to the score by fold-in: by a user vector fitted to the history, the item vectors held fixed.
+    The published score is by the user vector of the fit, before the rules of a table; the two are close.
     """
     run = _open(config, overrides)
     match names:

@@ -1,9 +1,9 @@
 """Why something is recommended: what each item of a history adds to the score.
 
 The score that is explained is the fold-in's: the target's vector times the user vector that the model fits to the
-history, the item vectors held fixed. The score in the tables is the target's vector times the user vector of the fit,
-whose last half-step may have been an approximate one, against item vectors that moved after it; the two are close, and
-an explanation shows both.
+history, the item vectors held fixed. Tables and look-ups score by the user vector of the fit (before the rules of a
+table), whose last half-step may have been an approximate one, against item vectors that moved after it; the two are
+close, and an explanation shows both. Under the spectral model they are the same.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Explanation:
     id, name
         The entity that is scored.
     score
-        The score by the user vector of the fit, as tables and look-ups have it; None for a fresh history.
+        The score by the user vector of the fit, as look-ups have it, and tables before their rules; None for a fresh
+        history.
     fold_in_score
         The score by the user vector folded in from the history: the sum of the shares.
     history_of

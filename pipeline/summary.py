@@ -80,7 +80,7 @@ def print_explanation(console: Console, explanation: Explanation, k: int) -> Non
     table.add_section()
     table.add_row(f"{explanation.fold_in_score:.4f}", "", "the sum: the score by fold-in", "")
     if explanation.score is not None:
-        table.add_row(f"{explanation.score:.4f}", "", "the score by the user vector of the fit, as in the tables", "")
+        table.add_row(f"{explanation.score:.4f}", "", "the published score, by the vector of the fit", "")
     console.print(table)
 
 

@@ -91,6 +91,14 @@ class Spectral(Factorizer[SpectralSettings]):
         state = {**factors.state, "item_lengths": self._lengths(degrees)}
         return replace(factors, item_factors=item_factors, state=state)
 
+    def contributions(self, history: csr_matrix, factors: Factors, target: Vectors) -> NDArray[np.float64]:
+        """The terms of the sum that a user's vector is, times the target; see :meth:`Factorizer.contributions`."""
+        directions = factors.item_factors[history.indices].astype(np.float64)
+        directions /= factors.state["item_lengths"][history.indices, np.newaxis]
+        weighed = self._spectrum(factors.state["singular_values"]).astype(np.float64) * target
+        contributions: NDArray[np.float64] = history.data * (directions @ weighed)
+        return contributions
+
     @classmethod
     def versions(cls) -> dict[str, str]:
         """Versions of NumPy and SciPy, which compute it."""

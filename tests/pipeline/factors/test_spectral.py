@@ -45,3 +45,17 @@ def test_folding_in_the_items_of_the_fit_gives_their_vectors(confidences: csr_ma
     model, factors = _fit(confidences, iterations=16)
     folded = model.fold_in_items(confidences, factors, num_threads=1)
     np.testing.assert_allclose(folded, factors.item_factors, atol=2e-3 * abs(folded).max())
+
+
+def test_contributions_are_the_terms_of_the_users_vector(confidences: csr_matrix) -> None:
+    model, factors = _fit(confidences)
+    row = confidences[[5]]
+    for target in (2, 61):
+        parts = model.contributions(row, factors, factors.item_factors[target])
+        for entry, item in enumerate(row.indices):
+            alone = row.copy()
+            alone.data[:] = 0.0
+            alone.data[entry] = row.data[entry]
+            score = model.fold_in_users(alone, factors, num_threads=1)[0] @ factors.item_factors[target]
+            assert parts[entry] == pytest.approx(score, rel=1e-4, abs=1e-6), item
+        assert parts.sum() == pytest.approx(factors.user_factors[5] @ factors.item_factors[target], rel=1e-4)
