@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import summary, tuning
+from pipeline.compare import compare_runs, find_run, print_comparison
 from pipeline.config import Config, load_config
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.lock import RootLock
@@ -54,6 +55,7 @@ HistoryOf = Annotated[
     str | None,
     typer.Option("--from", metavar="ENTITY", help="Entity type of the history: the items, or an attribute of theirs."),
 ]
+_RUN_HELP = "A root, for its published run, or ROOT/runs/DATE or ROOT/runs/DATE/ID.json for one of its runs."
 Count = Annotated[int, typer.Option("-k", min=1, help="How many, at most.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -218,6 +220,20 @@ def tune(
     finally:
         lock.release()
     Tuning(split, Path(config), tuple(overrides or ())).run(path, trials, minutes)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help=_RUN_HELP, show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", help="The run that is compared with it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs: their quality with a paired test over users, and their tables."""
+    comparison = compare_runs(find_run(first), find_run(second))
+    if as_json:
+        _print_json(comparison.to_json())
+    else:
+        print_comparison(Console(), comparison)
 
 
 def main() -> None:

@@ -33,8 +33,9 @@ BELOW = {
     "lookup": {"explain", "fold_in", "names", "published", "store"},
     "plan": {"data", "evaluation", "tables", "steps", "tasks", "reporting"},
     "summary": {"explain", "lookup", "plan", "tasks"},
+    "compare": {"data", "evaluation", "published", "store", "summary"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
-    "cli": {"lock", "lookup", "plan", "reporting", "steps", "store", "summary", "tasks", "tuning"},
+    "cli": {"compare", "lock", "lookup", "plan", "reporting", "steps", "store", "summary", "tasks", "tuning"},
 }
 EVERYONES = {"errors", "progress"}
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 #: Share of the resamples within an interval.
 CONFIDENCE = 0.95
-#: Resamples of a bootstrap, and permutations of a test.
+#: Resamples of a bootstrap.
 RESAMPLES = 1000
+#: Assignments of signs that a test tries.
+PERMUTATIONS = 10_000
 #: More users than this are dealt at random into so many groups of equal size, which are drawn in the users' place.
 MAX_GROUPS = 4096
 
-_RESAMPLES_AT_ONCE = 100
+_DRAWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Difference:
         Bootstrap interval of the mean, see :func:`intervals`.
     p_value
         Share of the assignments of random signs to the users whose mean is at least as far from zero (Smucker et al.,
-        CIKM 2007), the observed one counted among them; so it is never below 1 / (:data:`RESAMPLES` + 1).
+        CIKM 2007), the observed one counted among them; so it is never below 1 / (:data:`PERMUTATIONS` + 1).
     """
 
     mean: float
@@ -65,8 +67,8 @@ def intervals(values: Mapping[str, NDArray[np.floating]], *, seed: int) -> dict[
     sums, sizes = _groups(values, rng)
     n = len(sizes)
     means = np.empty((RESAMPLES, sums.shape[1]))
-    for start in range(0, RESAMPLES, _RESAMPLES_AT_ONCE):
-        count = min(_RESAMPLES_AT_ONCE, RESAMPLES - start)
+    for start in range(0, RESAMPLES, _DRAWS_AT_ONCE):
+        count = min(_DRAWS_AT_ONCE, RESAMPLES - start)
         drawn = rng.integers(n, size=(count, n)) + n * np.arange(count)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
         means[start : start + count] = (weights @ sums) / (weights @ sizes)[:, None]
@@ -92,14 +94,14 @@ def paired_differences(
     sums, _ = _groups(differences, rng)
     observed = np.abs(sums.sum(axis=0))
     as_far = np.ones(len(observed))
-    for start in range(0, RESAMPLES, _RESAMPLES_AT_ONCE):
-        count = min(_RESAMPLES_AT_ONCE, RESAMPLES - start)
+    for start in range(0, PERMUTATIONS, _DRAWS_AT_ONCE):
+        count = min(_DRAWS_AT_ONCE, PERMUTATIONS - start)
         signs = 2.0 * rng.integers(2, size=(count, len(sums))) - 1.0
         # Sums in another order differ in the last bits, and a tie is as far.
         as_far += (np.abs(signs @ sums) >= observed * (1.0 - 1e-9)).sum(axis=0)
     ends = intervals(differences, seed=seed)
     return {
-        name: Difference(float(values.mean()), *ends[name], float(as_far[i] / (RESAMPLES + 1)))
+        name: Difference(float(values.mean()), *ends[name], float(as_far[i] / (PERMUTATIONS + 1)))
         for i, (name, values) in enumerate(differences.items())
     }
 
