@@ -23,6 +23,15 @@ def available_isas() -> list[str]:
 def use_isa(name: str) -> None:
     """Use another instruction set from now on, in tests and benchmarks."""
 
+def take_word_records(
+    buffer: bytes | bytearray | memoryview, dim: int, most: int
+) -> tuple[bytes, NDArray[np.float32], int, bool]:
+    """Take word2vec's binary records from the start of a buffer, until one is not whole or there are ``most``.
+
+    Returns the words, each with a space after it and perhaps a newline before it, the vectors, float32 ``(r, dim)``,
+    how many bytes they took, and whether all components are finite.
+    """
+
 @final
 class Index:
     """An open index image, in memory or mapped from a file; immutable and safe to share between threads."""

@@ -1,8 +1,7 @@
 """word2vec's binary format: a line ``count dim``, then for each word the word, a space and ``dim`` float32.
 
 word2vec itself ends each vector with a newline, other writers do not. Records have no fixed length, as words have none,
-so each is found only by way of the one before it. Of all ways to walk them, one regular expression over a large buffer
-is the fastest that Python has: it finds the spaces after the words and jumps over the vectors.
+so each is found only by way of the one before it: native code walks them.
 """
 
 from __future__ import annotations
@@ -10,16 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from annlib._native import take_word_records
 from annlib.vectors.base import VectorBlock, VectorFileError, VectorSource, check_dim
 from annlib.vectors.files import InputFile
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 __all__ = ["Word2vecSource", "parse_header"]
 
@@ -40,7 +36,6 @@ class Word2vecSource(VectorSource):
         count, dim, self._start = parse_header(self._file)
         super().__init__(path, dim=dim, count=count, has_ids=True)
         self._vector_bytes = 4 * dim
-        self._vector = re.compile(rb" .{%d}" % self._vector_bytes, re.DOTALL)
         shortest = count * (self._vector_bytes + 2)
         if self._file.size is not None and self._file.size < self._start + shortest:
             raise VectorFileError(
@@ -75,29 +70,32 @@ class Word2vecSource(VectorSource):
 
     def _parse(self, records: memoryview, offset: int, row: int) -> tuple[VectorBlock, int]:
         """Return the words and vectors that are complete, and how many bytes they take."""
-        tokens = self._vector.split(records)[:-1][: self.count - row]
-        if not tokens:
-            return VectorBlock(np.empty((0, self.dim), dtype=np.float32), []), 0
-        joined = b" ".join(tokens)
-        spaces = np.flatnonzero(np.frombuffer(joined + b" ", dtype=np.uint8) == ord(" "))
-        starts = spaces + 1 + np.arange(len(tokens)) * self._vector_bytes  # of the vectors
+        joined, vectors, used, finite = take_word_records(records, self.dim, self.count - row)
+        words = self._words(joined, offset, row)
+        return VectorBlock(vectors if finite else self._finite(vectors, row), words), used
+
+    def _words(self, joined: bytes, offset: int, row: int) -> list[str]:
+        """Decode all words at once: a space, which no word has, ends each."""
         try:
-            words = joined.decode().replace("\n", "").split(" ")
+            words = joined.decode().replace("\n", "").split(" ")[:-1]
         except UnicodeDecodeError:
             words = [""]
-        if not all(words) or np.diff(spaces, prepend=-1).max() > _LONGEST_WORD + 2:
-            faults = ((i, fault) for i, token in enumerate(tokens) if (fault := _fault_of_word(token)))
-            i, fault = next(faults)
-            word_start = int(starts[i]) - 1 - len(tokens[i].lstrip(b"\n"))
-            raise VectorFileError(fault, path=self.path, offset=offset + word_start, row=row + i)
-        vectors = self._finite(self._gather(records, starts), row)
-        return VectorBlock(vectors, words), int(starts[-1]) + self._vector_bytes
+        if all(words) and len(max(words, key=len, default="")) * 4 <= _LONGEST_WORD:  # in UTF-8
+            return words
+        return self._checked_words(joined.split(b" ")[:-1], offset, row)
 
-    def _gather(self, records: memoryview, starts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Copy the vectors that start at these bytes, one memory copy for each."""
-        vector = np.dtype((np.void, self._vector_bytes))
-        anywhere = np.ndarray((len(records) - self._vector_bytes + 1,), dtype=vector, buffer=records, strides=(1,))
-        return anywhere[starts].view("<f4").reshape(-1, self.dim)
+    def _checked_words(self, tokens: list[bytes], offset: int, row: int) -> list[str]:
+        """Decode the words that precede vectors one by one, or say where one is wrong."""
+        words = []
+        for i, token in enumerate(tokens):
+            fault = _fault_of_word(token)
+            word = token.lstrip(b"\n")
+            if fault is not None:
+                place = offset + len(token) - len(word)
+                raise VectorFileError(fault, path=self.path, offset=place, row=row + i)
+            words.append(token.decode().replace("\n", ""))
+            offset += len(token) + 1 + self._vector_bytes
+        return words
 
     def _incomplete(self, held: bytes, offset: int, row: int) -> VectorFileError:
         """Describe why no record starts with these bytes: all there are, or enough for the longest record."""

@@ -45,6 +45,7 @@ PYBIND11_MODULE(_native, module) {
         return names;
     });
     module.def("use_isa", [](const std::string& name) { annlib::use_kernels(name); }, py::arg("name"));
+    annlib::bindings::bind_files(module);
     annlib::bindings::bind_index(module);
     annlib::bindings::bind_writer(module);
 }
