@@ -172,7 +172,7 @@ def evaluate(
     by_popularity = ItemSegments(item_users, settings.cutoffs)
     share = 1.0 / (3 if recent is None else 4)
     model, values = _assess(
-        _model(factors, item_users > 0, num_threads), data, span(progress, 0.0, share), by_popularity.add
+        recommender(factors, item_users > 0, num_threads), data, span(progress, 0.0, share), by_popularity.add
     )
     ends = {"model": intervals(values, seed=seed)}
     baselines = {}
@@ -227,7 +227,8 @@ class _HoldOut:
             yield batch, self.train[batch], self.test[batch]
 
 
-def _model(factors: Factors, candidates: NDArray[np.bool_], num_threads: int) -> Recommender:
+def recommender(factors: Factors, candidates: NDArray[np.bool_], num_threads: int) -> Recommender:
+    """What ranks the candidates for users by inner product, exactly, leaving out what they have."""
     index = annlib.Index.build(factors.item_factors, metric="inner_product", num_threads=num_threads)
     allow = None if candidates.all() else candidates
 

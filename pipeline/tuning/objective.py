@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import annlib
 from pipeline.errors import DataError
-from pipeline.evaluation.evaluate import BATCH_USERS
+from pipeline.evaluation.evaluate import BATCH_USERS, recommender
 from pipeline.evaluation.metrics import ranking_metrics
 from pipeline.factors.base import find_factorizer
 from pipeline.factors.weighting import Weighting, column_degrees, row_degrees
@@ -77,8 +76,7 @@ class Validation:
                 "no validation part: no user has both training and validation interactions",
                 hint="Change evaluation.split or evaluation.test_fraction.",
             )
-        known_items = column_degrees(train) > 0
-        self._allow = None if known_items.all() else known_items
+        self._candidates = column_degrees(train) > 0
 
     @property
     def users(self) -> int:
@@ -87,19 +85,13 @@ class Validation:
 
     def measure(self, factors: Factors) -> Measures:
         """Means over the users."""
-        index = annlib.Index.build(factors.item_factors, metric="inner_product", num_threads=self._num_threads)
+        recommend = recommender(factors, self._candidates, self._num_threads)
         depth = min(self._cutoff, self._train.shape[1])
         sums: Measures = {}
         for start in range(0, len(self._users), BATCH_USERS):
             batch = self._users[start : start + BATCH_USERS]
-            rows, _ = index.search(
-                factors.user_factors[batch],
-                k=depth,
-                exclude=self._train[batch],
-                allow=self._allow,
-                num_threads=self._num_threads,
-            )
-            for name, values in ranking_metrics(np.asarray(rows), self._held_out[batch], (self._cutoff,)).items():
+            rows = recommend(batch, self._train[batch], depth)
+            for name, values in ranking_metrics(rows, self._held_out[batch], (self._cutoff,)).items():
                 sums[name] = sums.get(name, 0.0) + float(values.sum())
         return {name: total / len(self._users) for name, total in sums.items()}
 

@@ -31,7 +31,7 @@ class SplitTraining(StepTask):
     """The training part of the evaluation, split again: what models are fitted on and measured on while tuning."""
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """The interactions; an explicit test set is none of them."""
+        """The interactions. ``evaluation.test`` is not among the inputs: it is never opened."""
         return {"encoded": self.other(EncodeInteractions)}
 
     def ingredients(self) -> dict[str, Any]:
@@ -41,6 +41,7 @@ class SplitTraining(StepTask):
             "by_time": self.splits_by_time(),
             "test_fraction": settings.evaluation.test_fraction,
             "seed": settings.run.seed,
+            "explicit_test": self.has_explicit_test(),
         }
 
     def output(self) -> luigi.LocalTarget:
@@ -52,7 +53,9 @@ class SplitTraining(StepTask):
         settings = self.settings
         encoded = self.other(EncodeInteractions).open()
         split = split_training_by_time if self.splits_by_time() else split_training_by_user
-        train, validation, stats = split(encoded, settings.evaluation.test_fraction, settings.run.seed)
+        train, validation, stats = split(
+            encoded, settings.evaluation.test_fraction, seed=settings.run.seed, explicit_test=self.has_explicit_test()
+        )
         with publish_folder(Path(self.output().path)) as folder:
             save_split(folder, train, validation, stats)
 
@@ -60,15 +63,34 @@ class SplitTraining(StepTask):
         """Whether the last events are held out, here and by the evaluation."""
         return self.settings.evaluation.splits_by_time(self.settings.interaction_space.interactions)
 
+    def has_explicit_test(self) -> bool:
+        """Whether the test set is somewhere else, so that all interactions are for training."""
+        return self.settings.evaluation.test is not None
+
     def open(self) -> Split:
         """The output."""
         return Split.open(Path(self.output().path))
 
 
-def split_training_by_time(encoded: Encoded, fraction: float, seed: int) -> Parts:
-    """Of the events before the evaluation's hold-out, hold out the last ``fraction``; ``seed`` plays no part.
+def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, explicit_test: bool) -> Parts:
+    """Of the events before the evaluation's hold-out, hold out the last ``fraction``.
 
     Users and items without an event before the hold-out are left out: that they exist is test data already.
+
+    Parameters
+    ----------
+    encoded
+        All interactions.
+    fraction
+        Share of the events that the evaluation holds out, and of the others that is held out here.
+    seed
+        Plays no part.
+    explicit_test
+        Whether the evaluation holds out nothing of the interactions.
+
+    Returns
+    -------
+    Training part, validation part, both of shape ``(n_training_users, n_training_items)``, and counts.
 
     Raises
     ------
@@ -76,7 +98,9 @@ def split_training_by_time(encoded: Encoded, fraction: float, seed: int) -> Part
         If nothing is left to fit on or to measure on.
     """
     events = events_with_times(encoded)
-    before = events.timestamps < time_cutoff(events.timestamps, fraction)
+    before = np.ones(len(events.timestamps), bool)
+    if not explicit_test:
+        before = events.timestamps < time_cutoff(events.timestamps, fraction)
     users, user_rows = np.unique(events.user_rows[before], return_inverse=True)
     items, item_rows = np.unique(events.item_rows[before], return_inverse=True)
     if not before.any():
@@ -90,17 +114,14 @@ def split_training_by_time(encoded: Encoded, fraction: float, seed: int) -> Part
         raise _no_validation(error.message) from error
 
 
-def split_training_by_user(encoded: Encoded, fraction: float, seed: int) -> Parts:
+def split_training_by_user(encoded: Encoded, fraction: float, *, seed: int, explicit_test: bool) -> Parts:
     """Of the items that the evaluation leaves each user for training, hold out ``fraction``, rounded down.
 
-    Items that are left nobody are left out.
-
-    Raises
-    ------
-    DataError
-        If nothing is left to fit on or to measure on.
+    As :func:`split_training_by_time`, but for ``seed``, which decides the evaluation's choice and this one.
     """
-    training, _, _ = split_by_user(encoded.user_items, fraction, seed)
+    training = encoded.user_items
+    if not explicit_test:
+        training, _, _ = split_by_user(training, fraction, seed)
     items = np.flatnonzero(np.bincount(training.indices, minlength=training.shape[1]))
     users = np.flatnonzero(np.diff(training.indptr))
     training = training[users][:, items]

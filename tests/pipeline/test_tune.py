@@ -104,6 +104,21 @@ def test_the_hold_out_of_the_evaluation_changes_nothing(project, tune):
     assert tuned(project) == settings
 
 
+def test_an_explicit_test_set_is_not_even_opened(project, tune):
+    explicit = ["--set", f"evaluation.test='{project.folder}/test.csv'"]
+    code, _, err = tune(project.config, "--trials", 2, *explicit)
+    assert code == 0, err
+    trials = trials_of(project)
+    (project.folder / "test.csv").write_text("user,track,plays,ts\n1000,t001,3,2026-01-20T00:00:00\n")
+    code, _, err = tune(project.config, "--trials", 2, *explicit)
+    assert code == 0, err
+    assert "going on after 2 trials" in err
+    assert trials_of(project) == trials
+    assert tuned(project)["evaluation"]["test"] == f"{project.folder}/test.csv"
+    tune(project.config, "--trials", 1)
+    assert len(list(project.root.glob("tuning/*"))) == 2
+
+
 def test_a_study_goes_on_where_it_was_killed(project, tune, start_command):
     with start_command("cfpipe", "tune", project.config, "--trials", "500", cwd=project.folder) as process:
         for line in process.stdout:
