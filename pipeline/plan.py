@@ -14,7 +14,7 @@ from pipeline.evaluation.metrics import RANKING_METRICS
 from pipeline.reporting import step_name
 from pipeline.steps import InputTask, PipelineTask, StepTask
 from pipeline.tables.neighbors import BATCH_LISTS
-from pipeline.tables.write import ROW_GROUP_ROWS
+from pipeline.tables.writer import ROW_GROUP_ROWS
 from pipeline.tasks import (
     BuildIndex,
     EncodeInteractions,

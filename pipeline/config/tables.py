@@ -52,7 +52,7 @@ class TableSettings(Section):
     active_days: int | None = Field(default=None, ge=1)
     #: Only users with an event on this day or later.
     active_since: datetime.date | None = None
-    #: Only users whose ids are in this file.
+    #: Only users whose ids are in this file; those without interactions have no list, or that of the fallback.
     users: ListSettings | None = None
 
     #: Only what is in this file is listed; ids that the run does not know are counted and passed over.

@@ -58,10 +58,21 @@ class Boosts(NamedTuple):
 
 
 class ListedIds(NamedTuple):
-    """Rows of the ids listed in a file, ascending, and how many distinct ids in it are unknown."""
+    """The ids listed in a file.
+
+    Attributes
+    ----------
+    rows
+        int32: rows of those that are known, ascending.
+    unknown
+        How many distinct ids are unknown.
+    strangers
+        Those of them that could be ids of the vocabulary, of its type, sorted as it is.
+    """
 
     rows: NDArray[np.int32]
     unknown: int
+    strangers: pa.Array
 
 
 def read_attribute(settings: MapSettings, items: Vocabulary, *, date: datetime.date) -> Attribute:
@@ -167,12 +178,16 @@ def read_ids(settings: ListSettings, vocabulary: Vocabulary, *, date: datetime.d
     source = open_source(settings, date=date)
     rows: set[int] = set()
     unknown: set[object] = set()
+    strangers = [pa.array([], vocabulary.ids.type)]
     for batch in source.batches([settings.id]):
-        ids = batch.rows.column(settings.id)
-        matched = _match(ids, vocabulary, source, f"{batch.file}: column {settings.id!r}")
+        ids, column = batch.rows.column(settings.id), f"{batch.file}: column {settings.id!r}"
+        matched = _match(ids, vocabulary, source, column)
         rows.update(np.unique(matched[matched >= 0]).tolist())
-        unknown.update(ids.filter(pa.array(matched < 0)).unique().to_pylist())
-    return ListedIds(np.array(sorted(rows), np.int32), len(unknown))
+        ids = ids.filter(pa.array(matched < 0)).unique()
+        unknown.update(ids.to_pylist())
+        strangers.append(ids_like(ids, vocabulary.ids.type, text=source.text, column=column).drop_null())
+    distinct = pa.concat_arrays(strangers).unique()
+    return ListedIds(np.array(sorted(rows), np.int32), len(unknown), distinct.take(pc.array_sort_indices(distinct)))
 
 
 def read_boosts(settings: BoostSettings, vocabulary: Vocabulary, *, date: datetime.date) -> Boosts:

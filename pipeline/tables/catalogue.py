@@ -58,6 +58,8 @@ def with_catalogue(
     if not settings.rules_of_catalogue:
         return rules
     reader = _CatalogueReader(settings, targets, encoded, date)
+    if rules.strangers is not None:
+        reader.counts["users"] = {"without_interactions": len(rules.strangers)}
     allow = reader.allow()
     return dataclasses.replace(
         rules,

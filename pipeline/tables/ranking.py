@@ -6,7 +6,7 @@ so on until the list is full or the catalogue exhausted. :mod:`pipeline.tables.o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,11 @@ class RuleCounts:
     reordered_lists: int = 0
     popular_rows: int = 0
     popular_lists: int = 0
+
+    def add(self, others: RuleCounts) -> None:
+        """Add what was counted elsewhere."""
+        for counted in fields(self):
+            setattr(self, counted.name, getattr(self, counted.name) + getattr(others, counted.name))
 
 
 class RuledLists:

@@ -8,7 +8,8 @@ They apply in this order, whichever of them are set:
 3. ``max_per`` walks down the ranking and passes over whatever would be one too many.
 4. ``diversity`` chooses the list from the best ``candidates`` of what is left, else the list is the best ``k``.
 5. ``fallback`` fills a list that is still short, under 1 and 3. The list of a source whose vector is all zeros, of
-   which the model knows nothing, is made of it altogether.
+   which the model knows nothing, is made of it altogether, and so is that of a user in the file of ``users`` whom the
+   interactions do not have (but where active users are asked for).
 
 Each step sees all that it could need: a list is searched deeper until it is full or the catalogue exhausted.
 ``score`` is what a list ends up ranked by: the model's score, the weighted one, or the value of the choice for
@@ -31,6 +32,7 @@ from pipeline.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from pipeline.config import DiversitySettings
@@ -62,6 +64,9 @@ class Rules:
         How a list is chosen from the best; None where it is the best.
     popular
         What fills the lists that are short; None where they stay short.
+    strangers
+        Ids of wanted sources that are not in the vocabulary, sorted as it is, whose lists are made of what is popular;
+        None where there are none.
     counts
         What was counted when the rules were read, for the manifest.
     """
@@ -73,6 +78,7 @@ class Rules:
     caps: tuple[Cap, ...] = ()
     diversity: DiversitySettings | None = None
     popular: Popular | None = None
+    strangers: pa.Array | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,13 +114,17 @@ def user_rules(settings: TableSettings, encoded: Encoded, date: datetime.date) -
     DataError
         If a rule leaves nobody.
     """
-    wanted = _wanted_users(settings, encoded, date)
+    wanted, strangers = _wanted_users(settings, encoded, date)
     if settings.source == settings.target:
         return Rules(wanted, _itself(len(encoded.vocabulary(USER))))
-    return Rules(wanted, encoded.entity_items(settings.target) if settings.excludes_seen else None)
+    seen = encoded.entity_items(settings.target) if settings.excludes_seen else None
+    return Rules(wanted, seen, strangers=strangers)
 
 
-def _wanted_users(settings: TableSettings, encoded: Encoded, date: datetime.date) -> NDArray[np.int64]:
+def _wanted_users(
+    settings: TableSettings, encoded: Encoded, date: datetime.date
+) -> tuple[NDArray[np.int64], pa.Array | None]:
+    """Rows of the users, ascending, and ids of those listed but unknown, where there is something to give them."""
     users = encoded.vocabulary(USER)
     keep = np.ones(len(users), dtype=bool)
     since = _active_since(settings, date)
@@ -123,17 +133,21 @@ def _wanted_users(settings: TableSettings, encoded: Encoded, date: datetime.date
         if last_seen is None:
             raise DataError(f"table {settings.name!r}: active users need timestamps, the interactions have none")
         keep &= np.asarray(last_seen) >= (since - datetime.date(1970, 1, 1)).days * _DAY_US
+    strangers = None
     if settings.users is not None:
+        found = read_ids(settings.users, users, date=date)
         listed = np.zeros(len(users), dtype=bool)
-        listed[read_ids(settings.users, users, date=date).rows] = True
+        listed[found.rows] = True
         keep &= listed
+        if settings.fallback is not None and since is None and len(found.strangers):
+            strangers = found.strangers
     rows = np.flatnonzero(keep)
-    if not len(rows):
+    if not len(rows) and strangers is None:
         raise DataError(
             f"table {settings.name!r}: none of the {len(users)} users is left",
             hint="Check active_days, active_since and the file of users.",
         )
-    return rows.astype(np.int64, copy=False)
+    return rows.astype(np.int64, copy=False), strangers
 
 
 def _itself(n: int) -> sp.csr_matrix:

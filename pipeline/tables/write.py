@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
@@ -20,13 +19,14 @@ from pipeline.store import json_text
 from pipeline.tables.neighbors import Lists, NeighborRecall, neighbor_lists
 from pipeline.tables.oracle import Oracle
 from pipeline.tables.ranking import RuleCounts, RuledLists
-from pipeline.tables.schema import TABLE_SCHEMA_VERSION, file_metadata, key_column, table_schema
+from pipeline.tables.schema import TABLE_SCHEMA_VERSION, file_metadata, table_schema
 from pipeline.tables.searches import ModelSearch, Search
+from pipeline.tables.strangers import Strangers
 from pipeline.tables.weighted import WeightedSearch
+from pipeline.tables.writer import TableWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -35,131 +35,9 @@ if TYPE_CHECKING:
     from pipeline.data.vocabulary import Vocabulary
     from pipeline.tables.rules import Rules
 
-#: Rows of a row group: written whenever twice as many are at hand, so that only a small table has smaller ones.
-ROW_GROUP_ROWS = 500_000
-#: Rows of a file, about; another part is begun beyond.
-PART_ROWS = 20 * ROW_GROUP_ROWS
-#: What the column ``source`` says of rows that fill short lists.
-POPULAR = "popular"
 #: Lists checked against the oracle: as many as this work allows, between the two limits.
 RECALL_MULTIPLY_ADDS = 1_000_000_000
 RECALL_SAMPLE = (10, 100)
-
-
-@dataclass
-class TableWriter:
-    """Writes lists of neighbours as Parquet files of bounded row groups; a context manager.
-
-    Attributes
-    ----------
-    folder
-        Where ``part-00000.parquet`` and so on go.
-    rows, sources, short_lists
-        Counts of what was written: rows, sources with at least one row, lists shorter than asked for.
-    """
-
-    folder: Path
-    schema: pa.Schema
-    source_ids: pa.Array
-    target_ids: pa.Array
-    k: int
-    row_group_rows: int = ROW_GROUP_ROWS
-    part_rows: int = PART_ROWS
-    rows: int = 0
-    sources: int = 0
-    short_lists: int = 0
-    parts: list[Path] = field(default_factory=list)
-    _pending: list[pa.RecordBatch] = field(default_factory=list)
-    _pending_rows: int = 0
-    _file: pq.ParquetWriter | None = None
-    _file_rows: int = 0
-
-    def __enter__(self) -> TableWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._flush(everything=True)
-            if not self.parts:
-                self._open_part()  # a table without rows is a file without rows, with the columns it would have
-        self._close_part()
-
-    def add(self, lists: Lists) -> None:
-        """Append the rows of some lists; sources must come in ascending order."""
-        batch = self._rows_of(lists)
-        self._pending.append(batch)
-        self._pending_rows += batch.num_rows
-        self.rows += batch.num_rows
-        if self._pending_rows >= 2 * self.row_group_rows:
-            self._flush(everything=False)
-
-    def _rows_of(self, lists: Lists) -> pa.RecordBatch:
-        valid = lists.target_rows >= 0
-        lengths = valid.sum(axis=1)
-        self.sources += int(np.count_nonzero(lengths))
-        self.short_lists += int(np.count_nonzero(lengths < self.k))
-        n = int(lengths.sum())
-        relevance = pa.nulls(n, pa.float32())
-        if lists.relevance is not None:
-            own = lists.relevance[valid]
-            relevance = pa.array(own, mask=np.isnan(own))
-        source = pa.nulls(n, pa.string())
-        if lists.popular is not None:
-            source = pa.DictionaryArray.from_arrays(
-                pa.array(np.zeros(n, np.int8), mask=~lists.popular[valid]), [POPULAR]
-            ).cast(pa.string())
-        ranks = np.broadcast_to(np.arange(1, valid.shape[1] + 1, dtype=np.int32), valid.shape)
-        return pa.RecordBatch.from_arrays(
-            [
-                self.source_ids.take(pa.array(np.repeat(lists.source_rows, lengths))),
-                self.target_ids.take(pa.array(lists.target_rows[valid])),
-                pa.array(lists.scores[valid]),
-                pa.array(ranks[valid]),
-                relevance,
-                source,
-            ],
-            schema=self.schema,
-        )
-
-    def _flush(self, *, everything: bool) -> None:
-        table = pa.Table.from_batches(self._pending, schema=self.schema)
-        while table.num_rows >= 2 * self.row_group_rows:
-            self._write_group(table.slice(0, self.row_group_rows))
-            table = table.slice(self.row_group_rows)
-        if everything and table.num_rows:
-            self._write_group(table)
-            table = table.slice(table.num_rows)
-        self._pending = table.to_batches()
-        self._pending_rows = table.num_rows
-
-    def _write_group(self, group: pa.Table) -> None:
-        if self._file is not None and self._file_rows + group.num_rows > self.part_rows:
-            self._close_part()
-        if self._file is None:
-            self._open_part()
-        assert self._file is not None  # noqa: S101 - for the type checker
-        self._file.write_table(group, row_group_size=group.num_rows)
-        self._file_rows += group.num_rows
-
-    def _open_part(self) -> None:
-        path = self.folder / f"part-{len(self.parts):05d}.parquet"
-        self.parts.append(path)
-        self._file_rows = 0
-        self._file = pq.ParquetWriter(
-            path,
-            self.schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[self.schema.names[0], "item_id", "rank"],
-            column_encoding={"score": "BYTE_STREAM_SPLIT"},
-        )
-
-    def _close_part(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +107,12 @@ def write_table(
         **_rule_parameters(settings),
     }
     source_ids, target_ids = source.vocabulary.ids, target.vocabulary.ids
+    strangers = None
+    if rules.strangers is not None and rules.popular is not None:
+        length = min(settings.k, len(target_ids))
+        strangers = Strangers(source_ids, rules.strangers, rules.popular, rules.caps, length)
+        source_ids = strangers.ids
+    n_wanted = len(wanted) + (0 if rules.strangers is None else len(rules.strangers))
     schema = table_schema(settings, source_ids.type, target_ids.type)
     schema = schema.with_metadata(file_metadata(parameters, fingerprints["table"]))
     recall = NeighborRecall(wanted, int(np.clip(RECALL_MULTIPLY_ADDS // max(target.vectors.size, 1), *RECALL_SAMPLE)))
@@ -239,10 +123,15 @@ def write_table(
     ):
         done = 0
         for lists in batches:
-            writer.add(lists)
             recall.add(lists)
+            for part in (lists,) if strangers is None else strangers.merge(lists):
+                writer.add(part)
             done += len(lists.source_rows)
             progress(0.95 * done / len(wanted), f"{done:,} of {len(wanted):,} lists, {writer.rows:,} rows")
+        if strangers is not None:
+            for part in strangers.rest():
+                writer.add(part)
+            counts.add(strangers.counts)
     progress(0.95, "measuring neighbour recall")
     measured = recall.measure(Oracle(target.vectors, source.vectors, metric, rules, settings.k).rows)
 
@@ -255,9 +144,9 @@ def write_table(
         "inputs": inputs,
         "rows": writer.rows,
         "sources": {
-            "wanted": len(wanted),
+            "wanted": n_wanted,
             "with_rows": writer.sources,
-            "without_rows": len(wanted) - writer.sources,
+            "without_rows": n_wanted - writer.sources,
             "short_lists": writer.short_lists,
         },
         "targets": len(target_ids),
@@ -369,6 +258,3 @@ def _describe(path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "sha256": digest,
     }
-
-
-__all__ = ["TableWriter", "check_table", "key_column", "write_table"]

@@ -25,7 +25,7 @@ import annlib
 from pipeline.config import TableSettings
 from pipeline.tables.neighbors import NeighborRecall, neighbor_lists
 from pipeline.tables.schema import table_schema
-from pipeline.tables.write import TableWriter
+from pipeline.tables.writer import TableWriter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline.config import TableSettings
 from pipeline.tables.neighbors import BATCH_LISTS, Lists
 from pipeline.tables.schema import table_schema
-from pipeline.tables.write import TableWriter
+from pipeline.tables.writer import TableWriter
 
 K = 50
 N_ITEMS = 1_000_000

@@ -11,7 +11,8 @@ from pipeline.config import TableSettings
 from pipeline.errors import DataError
 from pipeline.tables.neighbors import Lists
 from pipeline.tables.schema import table_schema
-from pipeline.tables.write import TableWriter, check_table
+from pipeline.tables.write import check_table
+from pipeline.tables.writer import TableWriter
 
 K = 4
 
