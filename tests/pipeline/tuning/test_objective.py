@@ -64,10 +64,11 @@ class Scripted:
     """A factorizer whose quality by passes is given."""
 
     def __init__(self, monkeypatch, qualities):
-        self.qualities, self.passes = qualities, 0
+        self.qualities = qualities
         monkeypatch.setattr("pipeline.tuning.objective._factorizer", lambda candidate: self)
 
     def watch_fit(self, user_items, *, seed, num_threads, progress, watch):
+        self.passes = 0
         for quality in self.qualities:
             self.passes += 1
             if not watch(self.passes, lambda quality=quality: Factors(quality, None)):
