@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 try:
@@ -40,7 +39,17 @@ __all__ = [
     "__version__",
 ]
 
-try:
-    __version__ = version("cfpipe")
-except PackageNotFoundError:  # copied, not installed
-    __version__ = "unknown"
+#: Version of the distribution.
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Asked for seldom, and to look it up takes a fifth of the import.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cfpipe")
+    except PackageNotFoundError:  # copied, not installed
+        return "unknown"

@@ -15,6 +15,9 @@ constexpr std::size_t kSmallestSample = 512;
 constexpr std::size_t kLargestSample = 2048;
 constexpr std::size_t kItemsPerSampleQuery = 256;
 constexpr std::size_t kQueriesPerTask = 32;
+// Where some of the queries have more items than this to score, there is nothing to gain, and much to lose.
+constexpr std::size_t kProbeQueries = 16;
+constexpr std::size_t kMostScored = 4096;
 // To be above a recall with some certainty.
 constexpr double kStandardErrors = 2.5;
 // Queries that begin in the wrong place, or have what is there excluded, are to find the rest all the same.
@@ -325,6 +328,23 @@ std::vector<std::int64_t> spread(std::size_t count, std::size_t wanted) {
     return chosen;
 }
 
+// Whether bounds tell most items apart: not where thousands are the same vector, or as good as that.
+bool bounds_decide(const Index& index, std::span<const float> queries, std::size_t threads,
+                   Cancellation& cancellation) {
+    const std::size_t count = std::min(kProbeQueries, queries.size() / index.dim());
+    const std::size_t k = std::min<std::size_t>(index.count(), kCalibratedK[kTrialIndex]);
+    std::vector<std::int64_t> rows(count * k);
+    std::vector<float> scores(count * k);
+    const SearchRequest request{.queries = queries.data(),
+                                .query_count = count,
+                                .k = k,
+                                .own_rows = {},
+                                .excluded = {},
+                                .allowed = {},
+                                .threads = threads};
+    return search(index, request, cancellation, rows.data(), scores.data()).scored <= count * kMostScored;
+}
+
 CalibrationTable calibrate(const Index& index, QuerySource source, const float* vectors,
                            std::span<const std::int64_t> chosen, std::size_t threads, Cancellation& cancellation) {
     const std::size_t dim = index.dim();
@@ -335,6 +355,12 @@ CalibrationTable calibrate(const Index& index, QuerySource source, const float* 
         queries.insert(queries.end(), vector, vector + dim);
     }
     CalibrationTable table{.source = source, .queries = static_cast<std::uint32_t>(chosen.size()), .beta = {}};
+    if (!bounds_decide(index, queries, threads, cancellation)) {
+        for (auto& betas : table.beta) {
+            std::fill(std::begin(betas), std::end(betas), 1.0F);
+        }
+        return table;
+    }
     const std::span<const std::int64_t> own_rows = source == QuerySource::items ? chosen : std::span(chosen).first(0);
     const Needs needs(index, queries, own_rows, threads, cancellation);
     if (cancellation.requested(true)) {

@@ -384,3 +384,14 @@ def test_lengths_that_cannot_be(length, tmp_path, assert_top):
         assert_top(found, tuple(part[:20] for part in case.of_queries), 20)
     else:
         assert (found[0] >= 0).all()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_nothing_is_guessed_where_thousands_are_the_same(metric):
+    vectors = np.ones((6_000, 3), dtype=np.float32)
+    vectors[::10, 0] = 2.0
+    index = Index.build(vectors, metric=metric)
+    for table in index.info["calibration"]["tables"]:
+        assert np.unique(table["beta"]).tolist() == [1.0]
+    exact, guessed = (index.search_rows(vectors[:5], 10, recall=recall) for recall in (1.0, 0.9))
+    np.testing.assert_array_equal(guessed[0], exact[0])
