@@ -32,8 +32,8 @@ _MAIN_PROCESS: Final = os.getpid()
 
 def step_name(task: luigi.Task) -> str:
     """A step as people read it: the task's name and the parameters that tell it from others of its run."""
-    own = [str(value) for name, value in task.param_kwargs.items() if name not in _COMMON_PARAMETERS]
-    return " ".join([type(task).__name__, *own])
+    own = {name: value for name, value in task.param_kwargs.items() if name not in _COMMON_PARAMETERS}
+    return " ".join([type(task).__name__, *(str(value) for value in own.values() if value is not None)])
 
 
 class StepReporter:

@@ -100,7 +100,9 @@ def _quality(run: Run) -> Table:
     baselines = {title: measured[name] for name, title in _BASELINES.items() if name in measured}
     intervals = evaluation.get("intervals", {}).get("model", {})
     table = Table(title=f"Quality on the hold-out, {evaluation['users']:,} users", title_justify="left", box=None)
-    for column in ("metric", "model", "± 95 %", *baselines, "ratio"):
+    folds = evaluation.get("folds")
+    of_folds = [] if folds is None else [f"{folds['count']} folds ± s.d."]
+    for column in ("metric", "model", "± 95 %", *of_folds, *baselines, "ratio"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     cutoff = min((key.partition("@")[2] for key in evaluation["model"]), key=lambda k: abs(int(k or 0) - 20))
     for metric in _METRICS:
@@ -109,7 +111,9 @@ def _quality(run: Run) -> Table:
         low, high = intervals.get(key, (None, None))
         margin = "" if low is None else f"{(high - low) / 2:.4f}"
         ratio = f"{model / popularity:.2f} x" if popularity else ""
-        table.add_row(key, f"{model:.4f}", margin, *(f"{each[key]:.4f}" for each in baselines.values()), ratio)
+        over_folds = [] if folds is None else [f"{folds['mean']['model'][key]:.4f} ± {folds['deviation'][key]:.4f}"]
+        others = (f"{each[key]:.4f}" for each in baselines.values())
+        table.add_row(key, f"{model:.4f}", margin, *over_folds, *others, ratio)
     return table
 
 

@@ -65,6 +65,7 @@ class Config(Section):
         else:
             self._check_entities(self.interactions)
             self._check_times(self.interactions)
+            self._check_folds(self.interactions)
         self._check_tables()
         self._check_gates()
         return self
@@ -113,6 +114,19 @@ class Config(Section):
             for key in ("active_days", "active_since"):
                 if getattr(table, key) is not None:
                     raise ValueError(f"tables.{table.name}.{key} needs interactions.timestamp")
+
+    def _check_folds(self, interactions: InteractionsSettings) -> None:
+        evaluation = self.evaluation
+        if evaluation.folds == 1:
+            return
+        if evaluation.test is not None:
+            raise ValueError(f"evaluation.folds = {evaluation.folds}: a test set, evaluation.test, has only one")
+        held_out = evaluation.folds * evaluation.test_fraction
+        if evaluation.splits_by_time(interactions) and held_out >= 1.0:
+            raise ValueError(
+                f"evaluation.folds = {evaluation.folds}: expected folds times test_fraction below 1, the earliest fold "
+                f"is trained on what is left; got {held_out:g}"
+            )
 
     def _check_tables(self) -> None:
         seen: set[str] = set()

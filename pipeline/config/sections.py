@@ -126,6 +126,9 @@ class EvaluationSettings(Section):
     #: A test set in files of its own, with the format and the columns of the interactions: takes the place of the
     #: hold-out, so that all interactions are for training.
     test: str | None = None
+    #: Hold-outs that are measured, each with a fit of its own. By time: the last events, those before them, and so on,
+    #: of as many events each, with what was before them for training. By user: other items of each user.
+    folds: int = Field(default=1, ge=1, le=20)
     cutoffs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
         default=(10, 20, 100), min_length=1, strict=False
     )

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-def split(encoded: Encoded, settings: EvaluationSettings, *, by_time: bool, seed: int, folder: Path) -> None:
+def split(
+    encoded: Encoded, settings: EvaluationSettings, *, by_time: bool, seed: int, fold: int = 0, folder: Path
+) -> None:
     """Write the training part and the hold-out into an empty folder; :class:`Split` opens them.
 
     Parameters
@@ -39,6 +41,9 @@ def split(encoded: Encoded, settings: EvaluationSettings, *, by_time: bool, seed
         Hold out the last events of all, rather than random items of each user.
     seed
         Of the random choice.
+    fold
+        Which of several hold-outs, from 0. By time they follow each other backwards, and what is held out in one is no
+        part of the next; by user they are independent choices.
     folder
         Where to write.
 
@@ -49,9 +54,9 @@ def split(encoded: Encoded, settings: EvaluationSettings, *, by_time: bool, seed
     """
     if by_time:
         events = events_with_times(encoded)
-        train, test, stats = split_by_time(events, encoded.user_items.shape, settings.test_fraction)
+        train, test, stats = split_by_time(events, encoded.user_items.shape, settings.test_fraction, fold)
     else:
-        train, test, stats = split_by_user(encoded.user_items, settings.test_fraction, seed)
+        train, test, stats = split_by_user(encoded.user_items, settings.test_fraction, seed, fold)
     save_split(folder, train, test, stats)
 
 
@@ -85,20 +90,27 @@ def time_cutoff(timestamps: NDArray[np.int64], test_fraction: float) -> int:
 
 
 def split_by_time(
-    events: EncodedEvents, shape: tuple[int, int], test_fraction: float
+    events: EncodedEvents, shape: tuple[int, int], test_fraction: float, fold: int = 0
 ) -> tuple[csr_matrix, csr_matrix, dict[str, Any]]:
-    """Training part, hold-out and counts: the last events are held out."""
+    """Training part, hold-out and counts: the last events are held out, or in a later fold as many before them.
+
+    Events after a fold's hold-out are in neither part.
+    """
     n_events = len(events.timestamps)
-    cutoff = time_cutoff(events.timestamps, test_fraction)
+    share = (fold + 1) * test_fraction
+    cutoff = time_cutoff(events.timestamps, share)
     before = events.timestamps < cutoff
     if not before.any():
         raise DataError(
-            f"expected events before the hold-out, but the last {test_fraction:.0%} of {n_events:,} events begin with "
+            f"expected events before the hold-out, but the last {share:.0%} of {n_events:,} events begin with "
             "the first of all",
             hint='Set evaluation.split = "user", or another test_fraction.',
         )
     train = sum_pairs(events.user_rows[before], events.item_rows[before], events.weights[before], shape)
     after = ~before
+    until = time_cutoff(events.timestamps, fold * test_fraction) if fold else None
+    if until is not None:
+        after &= events.timestamps < until
     later = binary_pairs(events.user_rows[after], events.item_rows[after], shape)
     test = without(later, train)
     if not test.nnz:
@@ -106,23 +118,24 @@ def split_by_time(
             f"the hold-out is empty: none of the {np.count_nonzero(after):,} last events is of a new user and item",
             hint='Set evaluation.split = "user", or another test_fraction.',
         )
-    stats = {
+    stats: dict[str, Any] = {
         "split": "time",
         "cutoff": cutoff,
         "train_events": int(np.count_nonzero(before)),
         "test_events": int(np.count_nonzero(after)),
     }
-    return train, test, stats
+    return train, test, stats if until is None else stats | {"fold": fold, "until": until}
 
 
 def split_by_user(
-    user_items: csr_matrix, test_fraction: float, seed: int
+    user_items: csr_matrix, test_fraction: float, seed: int, fold: int = 0
 ) -> tuple[csr_matrix, csr_matrix, dict[str, Any]]:
     """Training part, hold-out and counts: of each user, the items with the lowest of random keys are held out.
 
     The keys are drawn user by user and item by item.
     """
-    held_out = _lowest_of_each_row(user_items, np.random.default_rng(seed).random(user_items.nnz), test_fraction)
+    rng = np.random.default_rng([seed, fold] if fold else seed)
+    held_out = _lowest_of_each_row(user_items, rng.random(user_items.nnz), test_fraction)
     if not held_out.any():
         raise DataError(
             f"the hold-out is empty: no user has {math.ceil(1 / test_fraction):,} items, of which "
@@ -131,7 +144,8 @@ def split_by_user(
         )
     test = _where(user_items, held_out)
     test.data[:] = 1
-    return _where(user_items, ~held_out), test, {"split": "user", "seed": seed}
+    stats = {"split": "user", "seed": seed}
+    return _where(user_items, ~held_out), test, stats | {"fold": fold} if fold else stats
 
 
 def _lowest_of_each_row(matrix: csr_matrix, keys: NDArray[np.float64], fraction: float) -> NDArray[np.bool_]:

@@ -79,6 +79,8 @@ class SplitInteractions(StepTask):
 
     version = split.SCHEMA_VERSION
 
+    fold = luigi.OptionalIntParameter(default=None, positional=False, description="None, or 1 and so on for another")
+
     def requires(self) -> Mapping[str, PipelineTask]:
         """The interactions."""
         return {"encoded": self.other(EncodeInteractions)}
@@ -90,6 +92,7 @@ class SplitInteractions(StepTask):
             "by_time": self.splits_by_time(),
             "test_fraction": settings.evaluation.test_fraction,
             "seed": settings.run.seed,
+            **({} if self.fold is None else {"fold": self.fold}),
         }
 
     def output(self) -> luigi.LocalTarget:
@@ -105,6 +108,7 @@ class SplitInteractions(StepTask):
                 settings.evaluation,
                 by_time=self.splits_by_time(),
                 seed=settings.run.seed,
+                fold=self.fold or 0,
                 folder=folder,
             )
 
@@ -150,10 +154,13 @@ class FitFactors(StepTask):
     version = fitted.SCHEMA_VERSION
 
     split = luigi.ChoiceParameter(choices=["all", "train"], default="all", positional=False)
+    fold = luigi.OptionalIntParameter(default=None, positional=False, description="of the training part")
 
     def requires(self) -> Mapping[str, PipelineTask]:
         """The interactions, or their training part."""
-        return {"interactions": self.other(EncodeInteractions if self.split == "all" else SplitInteractions)}
+        if self.split == "all":
+            return {"interactions": self.other(EncodeInteractions)}
+        return {"interactions": self.other(SplitInteractions, fold=self.fold)}
 
     def ingredients(self) -> dict[str, Any]:
         """The model and its version; the number of threads where it changes the bytes."""
@@ -190,7 +197,7 @@ class FitFactors(StepTask):
         """The matrix that is factorized, before it is weighed."""
         if self.split == "all":
             return self.other(EncodeInteractions).open().user_items
-        return self.other(SplitInteractions).open().train
+        return self.other(SplitInteractions, fold=self.fold).open().train
 
     def factorizer(self) -> Factorizer[FactorizerSettings]:
         """The configured model."""

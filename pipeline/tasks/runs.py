@@ -13,8 +13,9 @@ from pipeline.evaluation.baselines import RECENT_SHARE
 from pipeline.evaluation.check import check_run
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.files import EVALUATION_FILE, write_evaluation
+from pipeline.evaluation.folds import summarize_folds
 from pipeline.steps import PipelineTask, StepTask
-from pipeline.store import publish_folder, publish_json
+from pipeline.store import publish_folder, publish_json, read_json
 from pipeline.tasks.entities import ImportVectors, vectors_task
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
 from pipeline.tasks.tables import BuildIndex, WriteTable
@@ -31,9 +32,11 @@ class Evaluate(StepTask):
 
     version = 2
 
+    fold = luigi.OptionalIntParameter(default=None, positional=False, description="None, or 1 and so on for another")
+
     def requires(self) -> Mapping[str, PipelineTask]:
-        """What is held out, and the factors of the rest."""
-        return {"split": self.hold_out(), "factors": self.training_factors()}
+        """What is held out, the factors of the rest, and the evaluations of the other folds."""
+        return {"split": self.hold_out(), "factors": self.training_factors(), **self.other_folds()}
 
     def ingredients(self) -> dict[str, Any]:
         """What is measured."""
@@ -61,6 +64,9 @@ class Evaluate(StepTask):
         )
         timing = {"seconds": round(time.perf_counter() - started, 3)}
         document = {**result.to_json(), "split": parts.stats, "hold_out": hold_out.fingerprint, "timing": timing}
+        others = [read_json(fold.report_path()) for fold in self.other_folds().values()]
+        if others:
+            document["folds"] = summarize_folds([document, *others])
         with publish_folder(Path(self.output().path)) as folder:
             write_evaluation(folder, document, per_user, encoded.vocabulary(USER))
 
@@ -68,11 +74,19 @@ class Evaluate(StepTask):
         """What is measured on: the test set of the configuration, or a part of the interactions."""
         if self.settings.evaluation.test is not None:
             return self.other(EncodeTestSet)
-        return self.other(SplitInteractions)
+        return self.other(SplitInteractions, fold=self.fold)
 
     def training_factors(self) -> FitFactors:
         """The factors that are measured: with a test set those of all interactions, which the tables need too."""
-        return self.other(FitFactors, split="train" if self.settings.evaluation.test is None else "all")
+        if self.settings.evaluation.test is not None:
+            return self.other(FitFactors)
+        return self.other(FitFactors, split="train", fold=self.fold)
+
+    def other_folds(self) -> dict[str, Evaluate]:
+        """The evaluations that this one sums up: none, unless it is that of the first of several folds."""
+        if self.fold is not None:
+            return {}
+        return {f"fold.{fold}": self.other(Evaluate, fold=fold) for fold in range(1, self.settings.evaluation.folds)}
 
     def report_path(self) -> Path:
         """The JSON file."""

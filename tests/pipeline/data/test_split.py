@@ -32,9 +32,10 @@ def some(write, encoded):
 
 @pytest.fixture
 def halves(tmp_path_factory):
-    def make(encoded, *, fraction=0.2, by_time, seed=0):
+    def make(encoded, *, fraction=0.2, by_time, seed=0, fold=0):
         folder = tmp_path_factory.mktemp("split")
-        split(encoded, EvaluationSettings(test_fraction=fraction), by_time=by_time, seed=seed, folder=folder)
+        settings = EvaluationSettings(test_fraction=fraction)
+        split(encoded, settings, by_time=by_time, seed=seed, fold=fold, folder=folder)
         return Split.open(folder)
 
     return make
@@ -67,6 +68,38 @@ def test_the_split_by_time_agrees_with_the_slow_twin(some, halves, fraction):
     assert result.stats["train_events"] + result.stats["test_events"] == len(encoded.events.timestamps)
     assert result.stats["test_pairs"] == test.sum()
     assert result.stats["test_users"] == np.count_nonzero(test.sum(axis=1))
+
+
+def test_folds_by_time_follow_each_other_backwards(some, halves):
+    encoded = some(spread=10_000)
+    events, shape = encoded.events, encoded.user_items.shape
+    order = np.argsort(events.timestamps)
+    size = len(order) // 5
+    for fold in range(3):
+        result = halves(encoded, by_time=True, fold=fold)
+        end = len(order) - fold * size
+        train, test = np.zeros(shape), np.zeros(shape)
+        for place in order[: end - size]:
+            train[events.user_rows[place], events.item_rows[place]] += events.weights[place]
+        for place in order[end - size : end]:
+            user, item = events.user_rows[place], events.item_rows[place]
+            test[user, item] = train[user, item] == 0
+        assert np.array_equal(result.train.toarray(), train)
+        assert np.array_equal(result.test.toarray(), test)
+        assert result.stats["test_events"] == size
+        assert result.stats.get("until") == (None if fold == 0 else events.timestamps[order[end]])
+
+
+def test_folds_by_user_are_other_choices(some, halves):
+    encoded = some()
+    folds = [halves(encoded, by_time=False, fold=fold).test for fold in range(3)]
+    assert len({fold.nnz for fold in folds}) == 1
+    assert all((folds[one] != folds[other]).nnz for one, other in [(0, 1), (0, 2), (1, 2)])
+
+
+def test_a_fold_without_events_before_it_is_an_error(some, halves):
+    with pytest.raises(DataError, match="expected events before the hold-out, but the last 80% of 400 events"):
+        halves(some(spread=2), fraction=0.4, by_time=True, fold=1)
 
 
 @pytest.mark.parametrize("times", [True, False])
