@@ -42,10 +42,10 @@ def pair_scores(
         part = slice(start, start + block)
         q, x = queries[lists[part]], targets[target_rows[lists[part], places[part]]]
         products = exact.fixed_order_sum(q.astype(np.float64) * x)
-        if metric == "cosine":
-            with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            if metric == "cosine":
                 products /= exact.norms(q) * exact.norms(x)
-        scores[lists[part], places[part]] = products.astype(np.float32)
+            scores[lists[part], places[part]] = products.astype(np.float32)
     return scores
 
 
@@ -55,4 +55,5 @@ def weighted_scores(relevance: NDArray[np.float32], weights: NDArray[np.float64]
     So a higher weight never lowers a score, and of two targets of one weight the more relevant stays first.
     """
     wide = relevance.astype(np.float64)
-    return np.where(wide > 0.0, wide * weights, wide / weights).astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.where(wide > 0.0, wide * weights, wide / weights).astype(np.float32)

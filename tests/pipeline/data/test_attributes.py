@@ -3,8 +3,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from pipeline.config import ListSettings, MapSettings, NamesSettings
-from pipeline.data.attributes import read_attribute, read_ids, read_names
+from pipeline.config import BoostSettings, ListSettings, MapSettings, NamesSettings
+from pipeline.data.attributes import read_attribute, read_boosts, read_ids, read_names
 from pipeline.data.vocabulary import Vocabulary
 from pipeline.errors import ConfigError, DataError, MissingInputError
 
@@ -166,3 +166,41 @@ def test_listed_ids(write, listed):
     assert listed(write("a.csv", "id\n7\n1\n99\n7\n99\n007\n")) == ([0, 3], 2)
     assert listed(write("a.parquet", {"id": ["3", "007", "x"]}), STRINGS) == ([0, 3], 1)
     assert listed(write("b.csv", "id\n99\n")) == ([], 1)
+
+
+# Boosts --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def boosts(date):
+    def read(path, vocabulary=INTEGERS):
+        return read_boosts(BoostSettings(path=str(path), id="id", boost="boost"), vocabulary, date=date)
+
+    return read
+
+
+def test_boosts_of_ids(write, boosts):
+    result = boosts(write("a.parquet", {"id": [7, 2, 9, 7], "boost": [0.5, 3.0, 2.0, 0.5]}))
+    assert result.factors.tolist() == [1.0, 3.0, 1.0, 0.5]
+    assert (result.known, result.unknown) == (2, 1)
+    assert boosts(write("a.csv", "id,boost\n1,2\nx,1e1\n")).factors.tolist() == [2.0, 1.0, 1.0, 1.0]
+    assert boosts(write("b.parquet", {"id": [1], "boost": [4]})).factors.tolist() == [4.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("boost", ["0", "-1", "nan", "inf", "much", ""])
+def test_boosts_are_numbers_above_zero(write, boosts, boost):
+    with pytest.raises(DataError, match="numbers above zero"):
+        boosts(write("a.csv", f"id,boost\n1,2\n2,{boost}\n"))
+
+
+def test_an_id_has_one_boost(write, boosts):
+    with pytest.raises(DataError, match="expected one 'boost' for each id, got several for 2"):
+        boosts(write("a.csv", "id,boost\n1,2\n2,3\n2,4\n"))
+
+
+def test_strangers_are_ids_of_the_vocabularys_type(write, date):
+    path = write("a.csv", "id\n12\nx\n2\n4\n12\n")
+    found = read_ids(ListSettings(path=str(path), id="id"), INTEGERS, date=date)
+    assert found.strangers.to_pylist() == [4, 12]
+    assert found.unknown == 3
+    assert found.rows.tolist() == [1]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import annlib
 from pipeline.config import DiversitySettings
 from pipeline.tables import searches
-from pipeline.tables.caps import Cap
+from pipeline.tables.caps import Cap, accept
+from pipeline.tables.diversity import diversify
 from pipeline.tables.fallback import Popular
 from pipeline.tables.oracle import Oracle
 from pipeline.tables.ranking import RuledLists
@@ -105,3 +106,22 @@ def test_lists_are_those_of_the_slow_twin(folder, seed, k, metric, weights, caps
                 popular = np.zeros(there.shape, bool) if lists.popular is None else lists.popular[place]
                 assert popular[there].tolist() == true.popular
     assert seen == rules.wanted.tolist()
+
+
+def test_a_near_copy_of_what_is_listed_gives_way():
+    """Worked by hand: relevance 1, .75 and 0; the second is the first's copy, the third at a right angle to both."""
+    targets = np.array([[2, 0], [1, 0], [0, 3]], np.float32)
+    rows, scores = np.array([[0, 1, 2]]), np.array([[5, 4, 1]], np.float32)
+    spread = DiversitySettings.model_validate({"lambda": 0.5})
+    chosen, values = diversify(rows, scores, targets, spread, 3)
+    assert chosen.tolist() == [[0, 2, 1]]
+    assert values.tolist() == [[0.5, 0.0, 0.5 * 0.75 - 0.5]]
+    order, _ = diversify(rows, scores, targets, DiversitySettings.model_validate({"lambda": 1.0}), 3)
+    assert order.tolist() == rows.tolist()
+
+
+def test_an_item_counts_for_each_of_its_values():
+    """Of items with the values {0, 1}, {1}, {0, 2}, {} and {2}, one of each value."""
+    values = sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 0], [1, 0, 1], [0, 0, 0], [0, 0, 1]], np.float32))
+    taken = accept(np.array([[0, 1, 2, 3, 4], [4, -1, 2, 1, 0]]), [Cap(values, 1)], 5)
+    assert taken.tolist() == [[True, False, False, True, True], [True, False, False, True, False]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import warnings
 
 import numpy as np
@@ -13,6 +14,11 @@ import pytest
 
 import pipeline
 from annlib import exact
+from pipeline.config import TableSettings, load_config
+from pipeline.errors import ConfigError, DataError, MissingInputError
+from pipeline.tables.catalogue import with_catalogue
+from pipeline.tables.rules import Rules
+from pipeline.tables.weighted import WeightedSearch
 
 K = 10
 
@@ -39,16 +45,19 @@ def make(project, command):
 
 
 @pytest.fixture
-def refused(project, command):
-    """Run with rules that cannot be honoured; gives the exit code and what was said."""
+def catalogue(published, tmp_path):
+    """The rules of a table of tracks for users, of the published run's interactions; files are in ``tmp_path``."""
+    encoded = pipeline.open_run(published.root).encoded
 
-    def run(rules):
-        with project.config.open("a") as file:
-            file.write(rules.replace("FOLDER", str(project.folder)) + "\n")
-        result = command("cfpipe", "run", project.config)
-        return result.returncode, result.stderr
+    def read(**rules):
+        for rule in rules.values():
+            if isinstance(rule, dict) and "path" in rule:
+                rule["path"] = str(tmp_path / rule["path"])
+        table = TableSettings.model_validate({"name": "tracks", "from": "user", "to": "track", **rules})
+        wanted = Rules(np.arange(120), None)
+        return with_catalogue(wanted, table, encoded.vocabulary("track"), encoded, date=datetime.date(2026, 1, 31))
 
-    return run
+    return read
 
 
 def sorted_by_user_and_rank(rows):
@@ -87,33 +96,44 @@ def test_allow_and_deny_lists(project, make):
     }
 
 
-def test_a_list_of_unknown_ids_alone_is_an_error(project, refused):
-    (project.folder / "banned.csv").write_text("id\nx1\nx2\n")
-    code, said = refused('deny = { path = "FOLDER/banned.csv", id = "id" }')
-    assert code == 6
-    assert "tables.tracks_for_users.deny" in said
-    assert "all 2 in column 'id' are unknown" in said
+def test_a_list_of_unknown_ids_alone_is_an_error(catalogue, tmp_path):
+    (tmp_path / "banned.csv").write_text("id\nx1\nx2\n")
+    with pytest.raises(DataError, match=r"tables\.tracks\.deny: .*all 2 in column 'id' are unknown"):
+        catalogue(deny={"path": "banned.csv", "id": "id"})
 
 
-def test_an_absent_list_is_an_error(refused):
-    code, said = refused('deny = { path = "FOLDER/banned.csv", id = "id" }')
-    assert code == 3
-    assert "banned.csv" in said
+def test_a_list_may_be_empty_where_that_leaves_something(catalogue, tmp_path):
+    (tmp_path / "listed.csv").write_text("id\n")
+    assert catalogue(deny={"path": "listed.csv", "id": "id"}).allow is None
+    with pytest.raises(DataError, match="none of the 60 tracks is left to be listed"):
+        catalogue(allow={"path": "listed.csv", "id": "id"})
 
 
-def test_rules_that_leave_nothing_are_an_error(refused):
-    code, said = refused("min_support = 1000")
-    assert code == 6
-    assert "none of the 60 tracks is left to be listed" in said
-    assert "min_support" in said
+def test_an_absent_list_is_an_error(catalogue):
+    with pytest.raises(MissingInputError, match=r"banned\.csv"):
+        catalogue(deny={"path": "banned.csv", "id": "id"})
 
 
-def test_items_need_their_support(make, plays):
-    users = plays.groupby("track")["user"].nunique()
-    manifest, rows, _ = make("min_support = 20")
-    assert set(rows["item_id"]) == set(users.index[users >= 20])
-    assert manifest["rules"]["min_support"] == {"targets_below": int((users < 20).sum())}
-    assert sorted_by_user_and_rank(rows)
+def test_items_need_their_support(catalogue, plays):
+    users = plays.groupby("track")["user"].nunique().sort_index().to_numpy()
+    rules = catalogue(min_support=20)
+    assert rules.allow.tolist() == (users >= 20).tolist()
+    assert rules.counts == {
+        "min_support": {"targets_below": int((users < 20).sum())},
+        "targets_left_out": int((users < 20).sum()),
+    }
+    with pytest.raises(DataError, match="none of the 60 tracks is left to be listed\nCheck min_support"):
+        catalogue(min_support=1000)
+
+
+def test_what_is_popular_was_had_by_many_of_late(catalogue, plays):
+    times = pd.to_datetime(plays["ts"])
+    for days in (3, 30):
+        recent = plays[times > times.max() - pd.Timedelta(days=days)]
+        users = recent.groupby("track")["user"].nunique().sort_index()
+        ranking = users.sort_values(ascending=False, kind="stable").index
+        order = catalogue(fallback="popular", fallback_days=days).popular.order
+        assert [f"t{row:03d}" for row in order] == ranking.tolist()
 
 
 # The ranking ---------------------------------------------------------------------------------------------------------
@@ -127,14 +147,6 @@ def test_two_tracks_an_artist(make):
     assert sorted_by_user_and_rank(rows)
     assert manifest["rules"]["passed_over"] > 0
     assert manifest["neighbor_recall"] == 1.0
-
-
-def test_a_cap_can_leave_lists_short(make):
-    manifest, rows, _ = make("max_per = { artist = 1 }\nmin_support = 25")
-    assert manifest["sources"]["short_lists"] > 0
-    assert manifest["neighbor_recall"] == 1.0
-    artist = rows["item_id"].str[1:].astype(int) % 12
-    assert rows.groupby([rows["user_id"], artist]).size().max() == 1
 
 
 def test_penalty_and_boosts(project, make, plays):
@@ -168,30 +180,18 @@ def test_penalty_and_boosts(project, make, plays):
     ]
 
 
-@pytest.mark.parametrize(("boost", "said"), [("0", "got '0'"), ("much", "expected numbers"), ("1e300", "float32")])
-def test_boosts_that_cannot_be_used(project, refused, boost, said):
-    (project.folder / "boosts.csv").write_text(f"id,factor\nt007,{boost}\n")
-    code, message = refused('boosts = { path = "FOLDER/boosts.csv", id = "id", boost = "factor" }')
-    assert code == 6
-    assert said in message
+def test_weights_beyond_what_numbers_can_hold(catalogue, tmp_path):
+    (tmp_path / "boosts.csv").write_text("id,factor\nt007,1e-320\n")
+    with pytest.raises(DataError, match="multiply to beyond float64"):
+        catalogue(boosts={"path": "boosts.csv", "id": "id", "boost": "factor"}, popularity_penalty=10.0)
 
 
-def test_two_boosts_of_one_item(project, refused):
-    (project.folder / "boosts.csv").write_text("id,factor\nt007,2\nt008,1\nt007,3\n")
-    code, message = refused('boosts = { path = "FOLDER/boosts.csv", id = "id", boost = "factor" }')
-    assert code == 6
-    assert "several for 't007'" in message
-
-
-def test_diversity(make):
-    manifest, rows, _ = make("diversity = { lambda = 0.5, candidates = 30 }")
-    assert (rows.groupby("user_id").size() == K).all()
-    assert sorted_by_user_and_rank(rows)
-    assert manifest["rules"]["reordered_lists"] > 0
-    assert manifest["neighbor_recall"] == 1.0
-    assert manifest["parameters"]["score_type"] == "maximal_marginal_relevance"
-    assert rows["relevance"].notna().all()
-    assert np.allclose(rows.loc[rows["rank"] == 1, "score"], 0.5)
+@pytest.mark.parametrize("weight", [1e300, 1e-300])
+def test_weights_beyond_what_scores_can_hold(tmp_path, weight):
+    vectors = np.array([[1, 2], [-3, 1]], np.float32)
+    search = WeightedSearch(vectors, vectors, "inner_product", np.array([1.0, weight]), folder=tmp_path)
+    with pytest.raises(DataError, match="float32"):
+        search.best(np.array([0, 1]), 2)
 
 
 def test_every_rule_at_once_for_similar_artists_and_for_users(project, make):
@@ -211,6 +211,12 @@ def test_every_rule_at_once_for_similar_artists_and_for_users(project, make):
     assert manifest["neighbor_recall"] == 1.0
     assert sorted_by_user_and_rank(rows)
     assert "t001" not in set(rows["item_id"])
+    assert manifest["parameters"]["score_type"] == "maximal_marginal_relevance"
+    assert rows.loc[rows["source"].isna(), "relevance"].notna().all()
+    assert np.allclose(rows.loc[rows["rank"] == 1, "score"], 0.7)
+    artist = rows["item_id"].str[1:].astype(int) % 12
+    assert rows.groupby([rows["user_id"], artist]).size().max() == 1
+    assert manifest["rules"]["reordered_lists"] > 0
     artists = pipeline.open_run(project.root).manifest("similar_artists")
     assert artists["neighbor_recall"] == 1.0
     assert artists["rows"] == 12 * 5
@@ -268,13 +274,14 @@ def test_fingerprints_cover_the_rules_and_their_files(project, fingerprint):
         ("min_support = 0", "min_support"),
     ],
 )
-def test_settings_that_make_no_sense(refused, rule, said):
-    code, message = refused(rule)
-    assert code == 2
-    assert said in message
+def test_settings_that_make_no_sense(project, rule, said):
+    project.config.write_text(f"{project.config.read_text()}{rule}\n")
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load_config(project.config)
 
 
-def test_users_have_no_support(refused):
-    code, message = refused('[[tables]]\nname = "similar_users"\nfrom = "user"\nto = "user"\nmin_support = 2')
-    assert code == 2
-    assert "tables.similar_users.min_support: counts users" in message
+def test_users_have_no_support(project):
+    table = '[[tables]]\nname = "similar_users"\nfrom = "user"\nto = "user"\nmin_support = 2'
+    project.config.write_text(f"{project.config.read_text()}{table}\n")
+    with pytest.raises(ConfigError, match=r"tables\.similar_users\.min_support: counts users"):
+        load_config(project.config)
