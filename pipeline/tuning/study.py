@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import optuna
 from optuna.trial import TrialState
+from sqlalchemy.exc import DatabaseError
 
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import DataError, PipelineError, StoreError
 from pipeline.factors.search_space import Choice, FloatRange, Range
 from pipeline.tuning.space import Candidate, rounded
 
@@ -87,6 +88,11 @@ class Study:
         The measure, such as ``"ndcg@20"``.
     seed
         Of what is tried.
+
+    Raises
+    ------
+    StoreError
+        If the file is something else.
     """
 
     def __init__(self, path: Path, space: StudySpace, metric: str, *, seed: int) -> None:
@@ -94,9 +100,12 @@ class Study:
         self.metric = metric
         self._space = space
         self._seed = seed
-        self._study = optuna.create_study(
-            storage=f"sqlite:///{path}", study_name=_NAME, direction="maximize", load_if_exists=True
-        )
+        try:
+            self._study = optuna.create_study(
+                storage=f"sqlite:///{path}", study_name=_NAME, direction="maximize", load_if_exists=True
+            )
+        except DatabaseError as error:
+            raise StoreError(f"{path}: expected the database of a study: {error.orig}", hint="Delete it.") from error
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             # Whoever ran it was killed. It counts for nothing, and its settings are drawn again.
             self._study.tell(trial.number, state=TrialState.FAIL)

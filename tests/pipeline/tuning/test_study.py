@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pipeline.config import parse_config
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.factors.als import AlternatingLeastSquares
 from pipeline.factors.search_space import Choice, FloatRange, IntRange, Iterations
 from pipeline.progress import no_progress
@@ -120,6 +120,14 @@ class TestFailures:
         with pytest.raises(ValueError, match="a mistake in a model"):
             list(study.run(broken, Budget(2, None), no_progress))
         assert study.trials() == []
+
+    def test_a_file_that_is_no_study_is_an_error(self, tmp_path):
+        path = tmp_path / "study.sqlite"
+        path.write_text(
+            "not a database, but as long as the header of one would be: a hundred bytes, and some more." * 3
+        )
+        with pytest.raises(StoreError, match=r"study\.sqlite: expected the database of a study: .*\nDelete it"):
+            Study(path, space(), "ndcg@20", seed=0)
 
 
 def record(number, seconds=1.0):
