@@ -8,7 +8,7 @@ import numpy as np
 from implicit.nearest_neighbours import ItemItemRecommender
 from scipy.sparse import csr_matrix
 
-from pipeline.factors.weighting import column_degrees
+from pipeline.factors.weighting import column_degrees, row_degrees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,8 +90,10 @@ class ItemNeighbors:
     :attr:`NEIGHBORS` most similar ones. A user's score for an item is the sum of its similarities to their own items;
     only items with a score above zero are recommended.
 
-    Memory is of the neighbours kept, 12 bytes each, and of a row of scores for each thread; time is of the pairs of
-    items in each user's history. ``implicit`` computes both steps.
+    Time is of the pairs of items in each history. Of one longer than :attr:`LONGEST_HISTORY`, the similarities are
+    computed from a random part of that length, so that a few users cannot take all the time (Schelter et al., RecSys
+    2012). Memory is of the neighbours kept, 12 bytes each, and of a row of scores for each thread. ``implicit``
+    computes both steps.
 
     Parameters
     ----------
@@ -99,15 +101,18 @@ class ItemNeighbors:
         Training interactions, shape ``(n_users, n_items)``.
     num_threads
         Threads, 0 for all cores; never changes the result.
+    seed
+        Of the choice from long histories.
     """
 
     NEIGHBORS = 100
+    LONGEST_HISTORY = 500
 
-    def __init__(self, train: csr_matrix, *, num_threads: int) -> None:
+    def __init__(self, train: csr_matrix, *, num_threads: int, seed: int = 0) -> None:
         # An item is its own nearest neighbour, and never recommended to who has it.
         self._model = ItemItemRecommender(K=self.NEIGHBORS + 1, num_threads=num_threads)
-        units = _binary(train)
-        units.data /= np.sqrt(column_degrees(train))[units.indices]
+        units = _binary(_shorten(train, self.LONGEST_HISTORY, seed))
+        units.data /= np.sqrt(column_degrees(units))[units.indices]
         self._model.fit(units, show_progress=False)
 
     def recommend(self, seen: csr_matrix, k: int) -> NDArray[np.int64]:
@@ -116,6 +121,19 @@ class ItemNeighbors:
         rows, scores = self._model.recommend(np.arange(m), _binary(seen), N=k)
         # Where nothing else is left, a user's own items follow with a score of zero.
         return np.where(scores > 0.0, rows.astype(np.int64), -1)
+
+
+def _shorten(matrix: csr_matrix, longest: int, seed: int) -> csr_matrix:
+    """Keep at most so many values of each row, chosen at random."""
+    degrees = row_degrees(matrix)
+    if degrees.max(initial=0) <= longest:
+        return matrix
+    rows = np.repeat(np.arange(matrix.shape[0]), degrees)
+    order = np.lexsort((np.random.default_rng(seed).random(matrix.nnz), rows))
+    kept = np.zeros(matrix.nnz, dtype=bool)
+    kept[order] = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], degrees) < longest
+    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
 
 def _binary(matrix: csr_matrix) -> csr_matrix:

@@ -147,7 +147,7 @@ def evaluate(
     recent
         The recent part of ``train``, same shape; None where there are no timestamps.
     seed
-        Of the bootstrap.
+        Of the bootstrap, and of what the baselines choose at random.
     num_threads
         Threads of the search, 0 for all cores; never changes the result.
     progress
@@ -176,7 +176,7 @@ def evaluate(
     )
     ends = {"model": intervals(values, seed=seed)}
     baselines = {}
-    for number, (name, recommend) in enumerate(_baselines(train, recent, num_threads), start=1):
+    for number, (name, recommend) in enumerate(_baselines(train, recent, num_threads, seed), start=1):
         baselines[name], of_baseline = _assess(
             recommend, data, span(progress, number * share, min(1.0, (number + 1) * share))
         )
@@ -240,12 +240,14 @@ def recommender(factors: Factors, candidates: NDArray[np.bool_], num_threads: in
     return recommend
 
 
-def _baselines(train: csr_matrix, recent: csr_matrix | None, num_threads: int) -> Iterator[tuple[str, Recommender]]:
+def _baselines(
+    train: csr_matrix, recent: csr_matrix | None, num_threads: int, seed: int
+) -> Iterator[tuple[str, Recommender]]:
     """One after the other, so that no two are held at once."""
     yield "popularity", _without_rows(Popularity(train))
     if recent is not None:
         yield "recent_popularity", _without_rows(Popularity(train, recent))
-    yield "item_knn", _without_rows(ItemNeighbors(train, num_threads=num_threads))
+    yield "item_knn", _without_rows(ItemNeighbors(train, num_threads=num_threads, seed=seed))
 
 
 def _without_rows(baseline: Baseline) -> Recommender:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Evaluate(StepTask):
     """Quality on the hold-out, of factors fitted on the training part alone, beside the baselines'."""
 
-    version = 2
+    version = 3
 
     fold = luigi.OptionalIntParameter(default=None, positional=False, description="None, or 1 and so on for another")
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from pipeline.evaluation import baselines as module
 from pipeline.evaluation.baselines import ItemNeighbors, Popularity
 
 
@@ -88,3 +89,24 @@ def test_item_neighbors_keep_the_nearest_alone(
     train = split[0]
     rows = ItemNeighbors(train, num_threads=1).recommend(train, train.shape[1])
     assert (np.count_nonzero(rows >= 0, axis=1) <= 2 * np.diff(train.indptr)).all()
+
+
+def test_long_histories_are_shortened_for_the_similarities_alone(
+    split: tuple[csr_matrix, csr_matrix], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = split[0]
+    degrees = np.diff(train.indptr)
+    shortened = module._shorten(train, 12, seed=3)
+    assert degrees.max() > 12
+    assert np.diff(shortened.indptr).tolist() == np.minimum(degrees, 12).tolist()
+    assert (shortened > train).nnz == 0
+    whole = shortened[degrees <= 12] != train[degrees <= 12]
+    assert whole.nnz == 0
+    other = module._shorten(train, 12, seed=4)
+    assert (shortened != other).nnz > 0
+    monkeypatch.setattr(ItemNeighbors, "LONGEST_HISTORY", 12)
+    rows = ItemNeighbors(train, num_threads=1, seed=3).recommend(train, 10)
+    monkeypatch.setattr(ItemNeighbors, "LONGEST_HISTORY", 500)
+    expected = ItemNeighbors(shortened, num_threads=1).recommend(train, 10)
+    assert np.array_equal(rows, expected)
+    assert not any(set(row[row >= 0].tolist()) & set(train[user].indices.tolist()) for user, row in enumerate(rows))

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import datetime
 import json
+import warnings
 
 import pytest
 
 import pipeline
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # Luigi's, about a default of its own
+    from pipeline.tasks import EncodeTestSet, Evaluate, HeldOutInteractions, SplitInteractions
+    from pipeline.tuning.validation import SplitTraining
 
 
 @pytest.fixture
@@ -48,3 +55,15 @@ def test_a_test_set_that_is_not_there_is_said_before_anything_is_done(halves, co
     assert "no such input" in result.stderr
     assert "test.csv" in result.stderr
     assert not halves.root.exists() or not (halves.root / "encoded").exists()
+
+
+def _all_required(task):
+    return {type(task)}.union(*(_all_required(required) for required in task.requires().values()))
+
+
+def test_tuning_cannot_read_the_test_set(halves):
+    parameters = {"date": datetime.date(2026, 1, 31), "config": str(halves.config)}
+    read = _all_required(Evaluate(**parameters))
+    assert {EncodeTestSet, HeldOutInteractions} < read
+    assert SplitInteractions not in read
+    assert not {EncodeTestSet, HeldOutInteractions} & _all_required(SplitTraining(**parameters))
