@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.data.encode import EncodedEvents
 from pipeline.data.matrices import canonical
-from pipeline.data.split import Split, events_with_times, save_split, split_by_time, split_by_user, time_cutoff
+from pipeline.data.split import Split, events_with_times, save_split, split_by_time, split_by_user, time_cutoff, without
 from pipeline.errors import DataError
 from pipeline.steps import PipelineTask, StepTask
 from pipeline.store import publish_folder
@@ -41,7 +41,8 @@ class SplitTraining(StepTask):
             "by_time": self.splits_by_time(),
             "test_fraction": settings.evaluation.test_fraction,
             "seed": settings.run.seed,
-            "explicit_test": self.has_explicit_test(),
+            "explicit_test": settings.evaluation.test is not None,
+            **({"folds": settings.evaluation.folds} if settings.evaluation.folds > 1 else {}),
         }
 
     def output(self) -> luigi.LocalTarget:
@@ -54,7 +55,7 @@ class SplitTraining(StepTask):
         encoded = self.other(EncodeInteractions).open()
         split = split_training_by_time if self.splits_by_time() else split_training_by_user
         train, validation, stats = split(
-            encoded, settings.evaluation.test_fraction, seed=settings.run.seed, explicit_test=self.has_explicit_test()
+            encoded, settings.evaluation.test_fraction, seed=settings.run.seed, hold_outs=self.hold_outs()
         )
         with publish_folder(Path(self.output().path)) as folder:
             save_split(folder, train, validation, stats)
@@ -63,17 +64,18 @@ class SplitTraining(StepTask):
         """Whether the last events are held out, here and by the evaluation."""
         return self.settings.evaluation.splits_by_time(self.settings.interaction_space.interactions)
 
-    def has_explicit_test(self) -> bool:
-        """Whether the test set is somewhere else, so that all interactions are for training."""
-        return self.settings.evaluation.test is not None
+    def hold_outs(self) -> int:
+        """How many hold-outs the evaluation takes of the interactions: none where the test set is somewhere else."""
+        settings = self.settings.evaluation
+        return settings.folds if settings.test is None else 0
 
     def open(self) -> Split:
         """The output."""
         return Split.open(Path(self.output().path))
 
 
-def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, explicit_test: bool) -> Parts:
-    """Of the events before the evaluation's hold-out, hold out the last ``fraction``.
+def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, hold_outs: int) -> Parts:
+    """Of the events before the evaluation's earliest hold-out, hold out the last ``fraction``.
 
     Users and items without an event before the hold-out are left out: that they exist is test data already.
 
@@ -85,8 +87,8 @@ def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, expl
         Share of the events that the evaluation holds out, and of the others that is held out here.
     seed
         Plays no part.
-    explicit_test
-        Whether the evaluation holds out nothing of the interactions.
+    hold_outs
+        How many hold-outs the evaluation takes of the interactions; what is in one of them plays no part.
 
     Returns
     -------
@@ -99,8 +101,8 @@ def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, expl
     """
     events = events_with_times(encoded)
     before = np.ones(len(events.timestamps), bool)
-    if not explicit_test:
-        before = events.timestamps < time_cutoff(events.timestamps, fraction)
+    if hold_outs:
+        before = events.timestamps < time_cutoff(events.timestamps, hold_outs * fraction)
     users, user_rows = np.unique(events.user_rows[before], return_inverse=True)
     items, item_rows = np.unique(events.item_rows[before], return_inverse=True)
     if not before.any():
@@ -114,14 +116,17 @@ def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, expl
         raise _no_validation(error.message) from error
 
 
-def split_training_by_user(encoded: Encoded, fraction: float, *, seed: int, explicit_test: bool) -> Parts:
+def split_training_by_user(encoded: Encoded, fraction: float, *, seed: int, hold_outs: int) -> Parts:
     """Of the items that the evaluation leaves each user for training, hold out ``fraction``, rounded down.
 
     As :func:`split_training_by_time`, but for ``seed``, which decides the evaluation's choice and this one.
     """
     training = encoded.user_items
-    if not explicit_test:
-        training, _, _ = split_by_user(training, fraction, seed)
+    for fold in range(hold_outs):
+        _, held_out, _ = split_by_user(encoded.user_items, fraction, seed, fold)
+        training = without(training, held_out)
+    if not training.nnz:
+        raise _no_validation("every interaction is in a hold-out of the evaluation")
     items = np.flatnonzero(np.bincount(training.indices, minlength=training.shape[1]))
     users = np.flatnonzero(np.diff(training.indptr))
     training = training[users][:, items]

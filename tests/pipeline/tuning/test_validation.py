@@ -44,7 +44,7 @@ def pairs(matrix):
 
 def test_by_time_the_training_events_are_split_as_the_evaluation_splits_all(validation):
     data = encoded(np.random.default_rng(0).permutation(N_EVENTS))
-    train, held_out, stats = validation.split_training_by_time(data, 0.2, seed=0, explicit_test=False)
+    train, held_out, stats = validation.split_training_by_time(data, 0.2, seed=0, hold_outs=1)
     assert (stats["train_events"], stats["test_events"]) == (1280, 320)
     events, earlier = data.events, data.events.timestamps < 1280
     expected = sum_pairs(events.user_rows[earlier], events.item_rows[earlier], events.weights[earlier], train.shape)
@@ -58,13 +58,9 @@ def test_by_time_the_hold_out_leaves_no_trace(validation):
     late = np.arange(N_EVENTS) >= 0.8 * N_EVENTS
     users[users == 7], items[items == 5] = 8, 6
     users[late], items[late] = 7, 5  # a user and an item of the hold-out alone
-    parts = validation.split_training_by_time(
-        encoded(np.arange(N_EVENTS), users, items), 0.2, seed=0, explicit_test=False
-    )
+    parts = validation.split_training_by_time(encoded(np.arange(N_EVENTS), users, items), 0.2, seed=0, hold_outs=1)
     users[late], items[late] = 3, 4
-    others = validation.split_training_by_time(
-        encoded(np.arange(N_EVENTS), users, items), 0.2, seed=0, explicit_test=False
-    )
+    others = validation.split_training_by_time(encoded(np.arange(N_EVENTS), users, items), 0.2, seed=0, hold_outs=1)
     for part, other in zip(parts[:2], others[:2], strict=True):
         assert part.shape == (N_USERS - 1, N_ITEMS - 1)
         np.testing.assert_array_equal(part.toarray(), other.toarray())
@@ -72,7 +68,7 @@ def test_by_time_the_hold_out_leaves_no_trace(validation):
 
 def test_by_user_it_is_the_training_items_that_are_split(validation):
     data = encoded(np.arange(N_EVENTS))
-    train, held_out, _ = validation.split_training_by_user(data, 0.2, seed=3, explicit_test=False)
+    train, held_out, _ = validation.split_training_by_user(data, 0.2, seed=3, hold_outs=1)
     training, test, _ = split_by_user(data.user_items, 0.2, 3)
     assert pairs(train) | pairs(held_out) == pairs(training)
     assert not pairs(train) & pairs(held_out)
@@ -83,19 +79,28 @@ def test_by_user_it_is_the_training_items_that_are_split(validation):
 def test_by_user_items_of_the_hold_out_alone_are_left_out(validation):
     items = np.arange(10)
     data = encoded(np.arange(10), np.zeros(10), items)
-    train, held_out, _ = validation.split_training_by_user(data, 0.3, seed=0, explicit_test=False)
+    train, held_out, _ = validation.split_training_by_user(data, 0.3, seed=0, hold_outs=1)
     assert train.shape == held_out.shape == (1, 7)
     assert train.nnz + held_out.nnz == 7
 
 
 def test_with_an_explicit_test_set_all_interactions_are_for_training(validation):
     data = encoded(np.arange(N_EVENTS))
-    by_time = validation.split_training_by_time(data, 0.2, seed=0, explicit_test=True)
+    by_time = validation.split_training_by_time(data, 0.2, seed=0, hold_outs=0)
     expected = split_by_time(data.events, (N_USERS, N_ITEMS), 0.2)
-    by_user = validation.split_training_by_user(data, 0.2, seed=0, explicit_test=True)
+    by_user = validation.split_training_by_user(data, 0.2, seed=0, hold_outs=0)
     for part, other in zip(by_time[:2], expected[:2], strict=True):
         np.testing.assert_array_equal(part.toarray(), other.toarray())
     assert pairs(by_user[0]) | pairs(by_user[1]) == pairs(data.user_items)
+
+
+def test_nothing_of_any_fold_is_seen(validation):
+    data = encoded(np.arange(N_EVENTS))
+    *parts, stats = validation.split_training_by_time(data, 0.2, seed=0, hold_outs=3)
+    assert stats["train_events"] + stats["test_events"] == 0.4 * N_EVENTS
+    parts = validation.split_training_by_user(data, 0.2, seed=5, hold_outs=3)[:2]
+    held_out = [pairs(split_by_user(data.user_items, 0.2, 5, fold)[1]) for fold in range(3)]
+    assert pairs(parts[0]) | pairs(parts[1]) == pairs(data.user_items) - set().union(*held_out)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +109,10 @@ def test_with_an_explicit_test_set_all_interactions_are_for_training(validation)
 )
 def test_times_that_cannot_be_split_twice_are_an_error(validation, times, message):
     with pytest.raises(DataError, match=f"no validation part: .*{message}"):
-        validation.split_training_by_time(encoded(times), 0.2, seed=0, explicit_test=False)
+        validation.split_training_by_time(encoded(times), 0.2, seed=0, hold_outs=1)
 
 
 def test_users_with_too_few_items_are_an_error(validation):
     data = SimpleNamespace(user_items=csr_matrix(np.ones((3, 5), np.float32)))
     with pytest.raises(DataError, match=r"no validation part: .*the hold-out is empty: no user has 5 items"):
-        validation.split_training_by_user(data, 0.2, seed=0, explicit_test=False)
+        validation.split_training_by_user(data, 0.2, seed=0, hold_outs=1)
