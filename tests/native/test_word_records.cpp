@@ -35,7 +35,7 @@ TEST(records_are_taken_while_they_are_whole) {
     const std::string bytes = record("one", vectors[0]) + record("\ntwo", vectors[1]);
     for (std::size_t length = 0; length <= bytes.size(); ++length) {
         const Taken taken = take(bytes.substr(0, length), 3, 5);
-        const std::size_t count = length == bytes.size() ? 2 : length >= 16 ? 1 : 0;
+        const std::size_t count = length == bytes.size() ? 2U : length >= 16 ? 1U : 0U;
         CHECK_EQUAL(taken.records.count, count);
         CHECK_EQUAL(taken.records.used, count == 2 ? bytes.size() : count * 16);
         CHECK(taken.words == std::string(count == 2 ? "one \ntwo " : count == 1 ? "one " : ""));
@@ -44,8 +44,8 @@ TEST(records_are_taken_while_they_are_whole) {
             CHECK(std::memcmp(taken.vectors.data() + i * 3, vectors[i].data(), 12) == 0);
         }
     }
-    CHECK_EQUAL(take(bytes, 3, 1).records.used, 16);
-    CHECK_EQUAL(take(bytes, 3, 0).records.count, 0);
+    CHECK_EQUAL(take(bytes, 3, 1).records.used, std::size_t{16});
+    CHECK_EQUAL(take(bytes, 3, 0).records.count, std::size_t{0});
 }
 
 TEST(what_is_not_finite_is_told) {
