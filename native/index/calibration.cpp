@@ -104,6 +104,10 @@ class Needed {
                                         [&](std::size_t count) { return static_cast<double>(count) >= kept; });
         return std::min(kSteps, static_cast<std::size_t>(found - up_to_.begin()));
     }
+    // The share of the neighbours that a step keeps: more than was asked for where many need the same.
+    double kept(std::size_t step) const {
+        return static_cast<double>(up_to_[step]) / static_cast<double>(steps_.size());
+    }
     static float beta(std::size_t step) noexcept { return static_cast<float>(step) / static_cast<float>(kSteps); }
 
     // Of the mean share that a step keeps.
@@ -189,6 +193,7 @@ class Needs {
             if (k > most_) {
                 continue;
             }
+            const std::size_t step = needed.quantile(share);
             std::vector<std::int64_t> rows(count_ * k);
             std::vector<float> scores(count_ * k);
             search(index_,
@@ -199,7 +204,7 @@ class Needs {
                     .excluded = {},
                     .allowed = {},
                     .threads = threads,
-                    .beta = std::min(Needed::beta(needed.quantile(share)), kLargestTrial)},
+                    .beta = std::min(Needed::beta(step), kLargestTrial)},
                    cancellation, rows.data(), scores.data());
             std::size_t found = 0;
             for (std::size_t q = 0; q < count_; ++q) {
@@ -210,7 +215,7 @@ class Needs {
                     [&](std::int64_t row) { return std::find(truth.begin(), truth.end(), row) != truth.end(); }));
             }
             const double recall = static_cast<double>(found) / static_cast<double>(count_ * k);
-            trials.push_back({.share = share, .recall = std::max(recall, trials.back().recall)});
+            trials.push_back({.share = needed.kept(step), .recall = std::max(recall, trials.back().recall)});
         }
         trials.push_back({.share = 1.0, .recall = 1.0});
         return trials;
