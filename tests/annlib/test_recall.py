@@ -402,8 +402,9 @@ def test_targets_are_met_where_most_neighbors_are_found_at_once(noise, recall):
     """What is found where queries begin needs no bound at all: a step in what a bound gains, just below the target."""
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(60, 24))
-    spread = noise * np.exp(rng.normal(size=(5_000, 1)) * 0.5)
-    index = Index.build(centers[rng.integers(0, 60, 5_000)] + rng.normal(size=(5_000, 24)) * spread, metric="cosine")
+    vectors = centers[rng.integers(0, 60, 5_000)]
+    vectors += noise * rng.normal(size=(5_000, 24)) * np.exp(rng.normal(size=(5_000, 1)) * 0.5)
+    index = Index.build(vectors, metric="cosine")
     truth, found = index.neighbor_rows(10)[0], index.neighbor_rows(10, recall)[0]
     shares = [len(np.intersect1d(*rows)) / 10 for rows in zip(truth, found, strict=True)]
     assert np.mean(shares) >= recall
