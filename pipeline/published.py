@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import annlib
 from pipeline.config import USER
 from pipeline.data.encode import Encoded
 from pipeline.data.imported import ImportedVectors
+from pipeline.data.matrices import open_array
 from pipeline.errors import ConfigError, StoreError
 from pipeline.factors.fitted import FittedModel
 from pipeline.fold_in import FoldIn
@@ -19,6 +18,7 @@ from pipeline.store import Store, read_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from pipeline.data.vocabulary import Vocabulary
@@ -124,9 +124,7 @@ class PublishedRun:
 
     def vectors(self, entity: str) -> NDArray[np.float32]:
         """The vectors of an entity type, mapped, float32, shape ``(n, d)``."""
-        # Copy on write: compiled code asks for buffers it could write to, and a read-only one would be copied for it.
-        vectors: NDArray[np.float32] = np.load(self._store.path(self.content["vectors"][entity]), mmap_mode="c")
-        return vectors
+        return open_array(self._store.path(self.content["vectors"][entity]))
 
     @cached_property
     def fold_in(self) -> FoldIn:

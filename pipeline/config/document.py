@@ -188,6 +188,11 @@ class Config(Section):
         return self.interactions is not None
 
     @property
+    def splits_by_time(self) -> bool:
+        """Whether the evaluation holds out the last events rather than some of each user's items."""
+        return self.evaluation.splits_by_time(self.interaction_space.interactions)
+
+    @property
     def interaction_space(self) -> InteractionSpace:
         """What the interactions give.
 

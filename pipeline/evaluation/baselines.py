@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from implicit.nearest_neighbours import ItemItemRecommender
 from scipy.sparse import csr_matrix
 
 from pipeline.factors.weighting import column_degrees, row_degrees
@@ -109,6 +108,9 @@ class ItemNeighbors:
     LONGEST_HISTORY = 500
 
     def __init__(self, train: csr_matrix, *, num_threads: int, seed: int = 0) -> None:
+        # Imported where it is used: the command line needs this module for its figures alone.
+        from implicit.nearest_neighbours import ItemItemRecommender
+
         # An item is its own nearest neighbour, and never recommended to who has it.
         self._model = ItemItemRecommender(K=self.NEIGHBORS + 1, num_threads=num_threads)
         units = _binary(_shorten(train, self.LONGEST_HISTORY, seed))

@@ -14,6 +14,7 @@ from pipeline.data.matrices import binary_pairs
 from pipeline.errors import DataError
 from pipeline.tables.caps import Cap
 from pipeline.tables.fallback import Popular
+from pipeline.tables.rules import DAY_US
 
 if TYPE_CHECKING:
     import datetime
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from pipeline.data.encode import Encoded
     from pipeline.data.vocabulary import Vocabulary
     from pipeline.tables.rules import Rules
-
-_DAY_US = 86_400_000_000
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +173,7 @@ def _recent_users(encoded: Encoded, entity: str, days: int) -> NDArray[np.int64]
     events = encoded.events
     if events is None:
         return _column_degrees(encoded.entity_items(entity))
-    recent = np.flatnonzero(events.timestamps > events.timestamps.max() - days * _DAY_US)
+    recent = np.flatnonzero(events.timestamps > events.timestamps.max() - days * DAY_US)
     pairs = binary_pairs(events.user_rows[recent], events.item_rows[recent], encoded.user_items.shape)
     return _column_degrees(pairs if entity == encoded.item_entity else csr_matrix(pairs @ encoded.attribute(entity)))
 

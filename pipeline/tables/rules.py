@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from pipeline.tables.caps import Cap
     from pipeline.tables.fallback import Popular
 
-_DAY_US = 86_400_000_000
+#: Microseconds of a day, the unit of timestamps.
+DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _wanted_users(
         last_seen = encoded.last_seen
         if last_seen is None:
             raise DataError(f"table {settings.name!r}: active users need timestamps, the interactions have none")
-        keep &= np.asarray(last_seen) >= (since - datetime.date(1970, 1, 1)).days * _DAY_US
+        keep &= np.asarray(last_seen) >= (since - datetime.date(1970, 1, 1)).days * DAY_US
     strangers = None
     if settings.users is not None:
         found = read_ids(settings.users, users, date=date)

@@ -89,7 +89,7 @@ class SplitInteractions(StepTask):
         """How the hold-out is chosen."""
         settings = self.settings
         return {
-            "by_time": self.splits_by_time(),
+            "by_time": settings.splits_by_time,
             "test_fraction": settings.evaluation.test_fraction,
             "seed": settings.run.seed,
             **({} if self.fold is None else {"fold": self.fold}),
@@ -106,15 +106,11 @@ class SplitInteractions(StepTask):
             split.split(
                 self.other(EncodeInteractions).open(),
                 settings.evaluation,
-                by_time=self.splits_by_time(),
+                by_time=settings.splits_by_time,
                 seed=settings.run.seed,
                 fold=self.fold or 0,
                 folder=folder,
             )
-
-    def splits_by_time(self) -> bool:
-        """Whether the hold-out is the last events."""
-        return self.settings.evaluation.splits_by_time(self.settings.interaction_space.interactions)
 
     def open(self) -> Split:
         """The output."""

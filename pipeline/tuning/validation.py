@@ -38,7 +38,7 @@ class SplitTraining(StepTask):
         """How the hold-out and the validation part are chosen."""
         settings = self.settings
         return {
-            "by_time": self.splits_by_time(),
+            "by_time": settings.splits_by_time,
             "test_fraction": settings.evaluation.test_fraction,
             "seed": settings.run.seed,
             "explicit_test": settings.evaluation.test is not None,
@@ -53,16 +53,12 @@ class SplitTraining(StepTask):
         """Split."""
         settings = self.settings
         encoded = self.other(EncodeInteractions).open()
-        split = split_training_by_time if self.splits_by_time() else split_training_by_user
+        split = split_training_by_time if settings.splits_by_time else split_training_by_user
         train, validation, stats = split(
             encoded, settings.evaluation.test_fraction, seed=settings.run.seed, hold_outs=self.hold_outs()
         )
         with publish_folder(Path(self.output().path)) as folder:
             save_split(folder, train, validation, stats)
-
-    def splits_by_time(self) -> bool:
-        """Whether the last events are held out, here and by the evaluation."""
-        return self.settings.evaluation.splits_by_time(self.settings.interaction_space.interactions)
 
     def hold_outs(self) -> int:
         """How many hold-outs the evaluation takes of the interactions: none where the test set is somewhere else."""
