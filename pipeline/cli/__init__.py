@@ -1,0 +1,26 @@
+"""The command ``cfpipe``: a module for each group of commands, and here the commands in the order help lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline.cli import comparing, lookups, runs, tuning
+from pipeline.cli.terminal import app, main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["app", "main"]
+
+_COMMANDS: Final[tuple[Callable[..., Any], ...]] = (
+    runs.run,
+    runs.plan,
+    lookups.similar,
+    lookups.recommend,
+    lookups.explain,
+    tuning.tune,
+    comparing.compare,
+)
+
+for command in _COMMANDS:
+    app.command()(command)
