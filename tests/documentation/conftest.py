@@ -1,0 +1,256 @@
+"""Runs the documentation: the fenced blocks of a Markdown page, from top to bottom, in a folder of the page's own.
+
+What a block is, its language says:
+
+- ``sh``: a script for bash, which must succeed; what it exports holds for the blocks after it.
+- ``console``: commands after ``$ `` (with lines that go on after a backslash), each of which must succeed, and what
+  they print, both streams.
+- ``python``: statements in the page's own namespace.
+- ``text`` right after one of ``sh`` or ``python``: what that printed.
+- ``toml``: a configuration, or sections of one, which its models must accept.
+- ``sql``: statements for DuckDB.
+- without a language: a figure.
+
+In what is printed, ``...`` stands for anything, and trailing blanks do not matter. Comments of HTML, which no reader
+sees, direct the test:
+
+- ``<!-- not run: REASON -->``, before a block: it cannot be run in a test.
+- ``<!-- in the test: THIS for THAT -->``, before a block: THIS is run where the page says THAT, which takes longer.
+- ``<!-- file: NAME -->``, before a block: it is the content of a file, which is written.
+- ``<!-- continues: PAGE -->``, anywhere: the page goes on in the folder that another of the same folder ends with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from pipeline.config import Config, parse_config
+
+LANGUAGES = {"sh", "console", "python", "text", "toml", "sql", ""}
+_FENCE = re.compile(r"^( *)(`{3,})(\S*)\s*$")
+_DIRECTIVE = re.compile(r"^\s*<!-- (not run|in the test|file|continues): (.+) -->\s*$")
+#: Seconds after which a block hangs.
+_TIMEOUT = 120
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its place, its language, its text, and what is said of it before."""
+
+    place: str
+    language: str
+    text: str
+    not_run: str | None = None
+    file: str | None = None
+
+    def fail(self, what: str) -> None:
+        pytest.fail(f"{self.place}: {what}\n\n{self.text}", pytrace=False)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A Markdown page."""
+
+    path: Path
+    blocks: list[Block]
+    continues: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> Page:
+        """Find the blocks of a page and what directs the test."""
+        blocks, said, replaced, continues = [], {}, [], None
+        lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for number, line in lines:
+            if match := _DIRECTIVE.match(line):
+                if match[1] == "continues":
+                    continues = match[2]
+                elif match[1] == "in the test":
+                    replaced.append(match[2])
+                else:
+                    said[match[1]] = match[2]
+            elif match := _FENCE.match(line):
+                indent, fence, language = match.groups()
+                text = []
+                for _, inner in lines:
+                    if inner.strip() == fence:
+                        break
+                    text.append(inner.removeprefix(indent))
+                else:
+                    raise ValueError(f"{path}:{number}: the block has no end")
+                if language not in LANGUAGES:
+                    raise ValueError(f"{path}:{number}: expected a language of {sorted(LANGUAGES)}, got {language!r}")
+                content = "\n".join(text) + "\n"
+                for directive in replaced:
+                    content = _replace(content, directive, f"{path}:{number}")
+                blocks.append(Block(f"{path.name}:{number}", language, content, said.get("not run"), said.get("file")))
+                said, replaced = {}, []
+            elif line.strip() and (said or replaced):
+                raise ValueError(f"{path}:{number}: expected a block after the directives before it")
+        return cls(path, blocks, continues)
+
+
+def _replace(text: str, directive: str, place: str) -> str:
+    this, _, that = directive.partition(" for ")
+    if not that or that not in text:
+        raise ValueError(f"{place}: expected `THIS for THAT`, and THAT in the block, got {directive!r}")
+    return text.replace(that, this)
+
+
+class Runner:
+    """Runs blocks in a folder, with an environment and a Python namespace that later ones go on with."""
+
+    def __init__(self, folder: Path, namespace: dict[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.namespace = {"__name__": "__documentation__", **(namespace or {})}
+        self.env = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COLUMNS": "100",
+            "PYTHONWARNINGS": "default",
+        }
+
+    def run(self, page: Page) -> None:
+        """Run all blocks of a page."""
+        printed = None
+        for block in page.blocks:
+            if block.file is not None:
+                path = self.folder / block.file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(block.text, encoding="utf-8")
+            if block.not_run is not None or (block.file is not None and block.language != "toml"):
+                printed = None
+            elif block.language == "text":
+                if printed is not None:
+                    self._compare(block, block.text, printed)
+                printed = None
+            elif block.language:
+                printed = getattr(self, f"_run_{block.language}")(block)
+
+    def _run_sh(self, block: Block) -> str:
+        return self._bash(block, block.text)
+
+    def _run_console(self, block: Block) -> None:
+        for command, expected in console_commands(block.text):
+            self._compare(block, expected, self._bash(block, command))
+
+    def _run_python(self, block: Block) -> str:
+        printed = io.StringIO()
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(printed):
+            try:
+                # The line numbers of a traceback are those of the page.
+                padding = "\n" * int(block.place.rpartition(":")[2])
+                exec(compile(padding + block.text, block.place, "exec"), self.namespace)  # noqa: S102 - our own pages
+            except Exception as error:
+                raise AssertionError(f"{block.place}: {type(error).__name__}: {error}") from error
+        return printed.getvalue()
+
+    def _run_toml(self, block: Block) -> None:
+        check_toml(block.text)
+
+    def _run_sql(self, block: Block) -> None:
+        import duckdb
+
+        with contextlib.chdir(self.folder), duckdb.connect() as connection:
+            assert connection.execute(block.text).fetchall(), block.place
+
+    def _bash(self, block: Block, script: str) -> str:
+        environment = self.folder / ".environment"
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"{script}\nenv -0 > {shlex.quote(str(environment))}"],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        if result.returncode != 0:
+            block.fail(f"exit code {result.returncode}:\n{result.stdout}")
+        variables = environment.read_text(encoding="utf-8").split("\0")
+        self.env = dict(variable.split("=", 1) for variable in variables if variable)
+        environment.unlink()
+        return result.stdout
+
+    @staticmethod
+    def _compare(block: Block, expected: str, printed: str) -> None:
+        if not matches(expected, printed):
+            block.fail(f"expected this output:\n{expected}\ngot:\n{printed}\nof")
+
+
+def console_commands(text: str) -> list[tuple[str, str]]:
+    """Commands of a session, and what each printed."""
+    commands: list[tuple[str, str]] = []
+    goes_on = False
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            commands.append((line.removeprefix("$ "), ""))
+            goes_on = line.endswith("\\")
+        elif goes_on:
+            commands[-1] = (f"{commands[-1][0]}\n{line}", "")
+            goes_on = line.endswith("\\")
+        else:
+            command, printed = commands[-1]
+            commands[-1] = (command, f"{printed}{line}\n")
+    return commands
+
+
+def matches(expected: str, printed: str) -> bool:
+    """Whether what was printed is as expected, where ``...`` stands for anything."""
+    lines, wanted = (re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip("\n") for text in (printed, expected))
+    return re.fullmatch(".*?".join(map(re.escape, wanted.split("..."))), lines, flags=re.DOTALL) is not None
+
+
+def check_toml(text: str) -> None:
+    """Check a configuration, or each section of a part of one."""
+    document = tomllib.loads(text)
+    if "interactions" in document or any("vectors" in entity for entity in document.get("entities", {}).values()):
+        parse_config(document)
+        return
+    for section, content in document.items():
+        field = Config.model_fields[section]
+        TypeAdapter(field.rebuild_annotation()).validate_python(content)
+
+
+@pytest.fixture(scope="session")
+def run_page(tmp_path_factory, repository):
+    """Run a page and return the folder it ends with; each page is run once."""
+    ran: dict[Path, Path] = {}
+
+    def run(path: Path, stand_ins=None) -> Path:
+        if path not in ran:
+            page = Page.read(path)
+            folder = tmp_path_factory.mktemp(path.stem) / "page"
+            if page.continues is not None:
+                shutil.copytree(run(path.parent / page.continues), folder, symlinks=True)
+            else:
+                folder.mkdir()
+                (folder / "configs").symlink_to(repository / "configs")
+            Runner(folder, stand_ins(folder) if stand_ins else None).run(page)
+            ran[path] = folder
+        return ran[path]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def documentation():
+    """What reads and runs pages, for the tests of itself."""
+    from types import SimpleNamespace
+
+    return SimpleNamespace(Page=Page, Runner=Runner, check_toml=check_toml, matches=matches)
