@@ -113,15 +113,13 @@ def _replace(text: str, directive: str, place: str) -> str:
 class Runner:
     """Runs blocks in a folder, with an environment and a Python namespace that later ones go on with."""
 
-    def __init__(self, folder: Path, namespace: dict[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, namespace: dict[str, Any] | None = None, commands: Path | None = None) -> None:
         self.folder = folder
         self.namespace = {"__name__": "__documentation__", **(namespace or {})}
-        self.env = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "COLUMNS": "100",
-            "PYTHONWARNINGS": "default",
-        }
+        path = [str(Path(sys.executable).parent), os.environ["PATH"]]
+        if commands is not None:
+            path.insert(0, str(commands))
+        self.env = {**os.environ, "PATH": ":".join(path), "COLUMNS": "100"}
 
     def run(self, page: Page) -> None:
         """Run all blocks of a page."""
@@ -228,7 +226,18 @@ def check_toml(text: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def run_page(tmp_path_factory, repository):
+def warm_commands(tmp_path_factory):
+    """A folder with the command cfpipe, which starts at once; see warm_start.py."""
+    folder = tmp_path_factory.mktemp("commands")
+    script = Path(__file__).with_name("warm_start.py")
+    with subprocess.Popen([sys.executable, script, folder], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout.readline() == "ready\n"
+        yield folder
+        server.terminate()
+
+
+@pytest.fixture(scope="session")
+def run_page(tmp_path_factory, repository, warm_commands):
     """Run a page and return the folder it ends with; each page is run once."""
     ran: dict[Path, Path] = {}
 
@@ -241,7 +250,7 @@ def run_page(tmp_path_factory, repository):
             else:
                 folder.mkdir()
                 (folder / "configs").symlink_to(repository / "configs")
-            Runner(folder, stand_ins(folder) if stand_ins else None).run(page)
+            Runner(folder, stand_ins(folder) if stand_ins else None, warm_commands).run(page)
             ran[path] = folder
         return ran[path]
 
