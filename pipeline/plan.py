@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import USER
 from pipeline.data.sources import open_source
@@ -112,6 +112,17 @@ def plan(run: PublishRun) -> list[PlannedStep]:
         for step in steps
         if isinstance(step, StepTask)
     ]
+
+
+def left_open(run: PublishRun) -> Mapping[str, Any]:
+    """What is chosen from the data, such as ``"factorize.alpha"``: the values where they are known, else None."""
+    if not run.settings.has_interactions:
+        return {}
+    fit = run.other(FitFactors)
+    if not fit.complete():
+        return dict.fromkeys(fit.left_open())
+    chosen = fit.open().chosen
+    return {} if chosen is None else chosen.values
 
 
 def check_inputs(task: PipelineTask) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Table
@@ -12,7 +12,7 @@ from pipeline.config import USER
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -42,6 +42,9 @@ def print_run(console: Console, run: Run, date: datetime.date, *, already_publis
         console.print(f"current.json stays at the later run of {run.date}, shown here.")
     console.print(_tables(run))
     if run.has_interactions:
+        chosen = run.fold_in.model.chosen
+        if chosen is not None:
+            console.print(_chosen(chosen.values), soft_wrap=True)
         console.print(_quality(run))
         console.print(_lookups(run, *_best_known(run)))
     for entity, imported in run.imported.items():
@@ -49,8 +52,10 @@ def print_run(console: Console, run: Run, date: datetime.date, *, already_publis
         console.print(_lookups(run, entity, [vocabulary.row(first) for first in imported.first_ids]))
 
 
-def print_plan(console: Console, steps: Sequence[PlannedStep], task: PublishRun) -> None:
-    """Print the steps of a run, and what each would take."""
+def print_plan(
+    console: Console, steps: Sequence[PlannedStep], task: PublishRun, chosen: Mapping[str, Any] | None = None
+) -> None:
+    """Print the steps of a run, what each would take, and what is chosen from the data: None where not known yet."""
     table = Table(title=f"run of {task.date}", title_justify="left", box=None)
     table.add_column("step")
     table.add_column("state")
@@ -62,6 +67,8 @@ def print_plan(console: Console, steps: Sequence[PlannedStep], task: PublishRun)
     todo = [step for step in steps if not step.done]
     peak = max((step.memory_bytes for step in todo), default=0)
     console.print(f"{len(todo)} of {len(steps)} steps would run; peak memory about {peak / 2**20:,.0f} MiB.")
+    if chosen:
+        console.print(_chosen(chosen), soft_wrap=True)
 
 
 def print_explanation(console: Console, explanation: Explanation, k: int) -> None:
@@ -82,6 +89,17 @@ def print_explanation(console: Console, explanation: Explanation, k: int) -> Non
     if explanation.score is not None:
         table.add_row(f"{explanation.score:.4f}", "", "the published score, by the vector of the fit", "")
     console.print(table)
+
+
+def _chosen(values: Mapping[str, Any]) -> Text:
+    """One line of settings that nobody has set."""
+    shown = ", ".join(name if value is None else f"{name} = {_number(value)}" for name, value in values.items())
+    when = " when the model is fitted" if None in values.values() else ""
+    return Text(f"Chosen from the data{when}: {shown}.")
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _tables(run: Run) -> Table:

@@ -48,6 +48,7 @@ def plan(config: ConfigPath, date: RunDate = None, overrides: Overrides = None, 
     task = run_task(config, load_config(config, overrides or ()), date, overrides)
     steps = planning.plan(task)
     if as_json:
-        print_json({"date": task.date.isoformat(), "steps": [asdict(step) for step in steps]})
+        content = {"date": task.date.isoformat(), "steps": [asdict(step) for step in steps]}
+        print_json(content | {"chosen_from_data": dict(planning.left_open(task))})
     else:
-        summary.print_plan(Console(), steps, task)
+        summary.print_plan(Console(), steps, task, planning.left_open(task))

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.factors import _implicit
+from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
 from pipeline.factors.search_space import FloatRange, Iterations
 
@@ -31,11 +32,11 @@ class AlternatingLeastSquaresSettings(FactorizerSettings):
     """
 
     #: L2 penalty of the vectors.
-    regularization: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
+    regularization: Auto[float] = Field(default=10.0, gt=0.0, allow_inf_nan=False)
     #: What confidences are multiplied by; unobserved pairs weigh 1.
-    alpha: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
+    alpha: Auto[float] = Field(default=10.0, gt=0.0, allow_inf_nan=False)
     #: Sweeps over users and items; more are not better on large sparse data.
-    iterations: int = Field(default=8, ge=1)
+    iterations: Auto[int] = Field(default=8, ge=1)
 
 
 class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):

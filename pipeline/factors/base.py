@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pipeline.errors import ConfigError
+from pipeline.factors.automatic import AutomaticSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +37,10 @@ ENTRY_POINT_GROUP = "cfpipe.factorizers"
 Vectors = NDArray[np.float32]
 
 
-class FactorizerSettings(BaseModel):
+class FactorizerSettings(AutomaticSettings):
     """Settings every factorizer has; a model adds its own in a subclass."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+    #: Dimensions of the vectors: more of them tell more apart, in tables that take longer to search.
     factors: int = Field(default=64, ge=1, le=65_535)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.factors import _implicit
 from pipeline.factors._logistic import LogisticHalfStep
+from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors
 from pipeline.factors.search_space import FloatRange, Iterations
 from pipeline.factors.weighting import row_degrees
@@ -25,11 +26,11 @@ class BayesianPersonalizedRankingSettings(FactorizerSettings):
     """Settings of BPR, with the meaning they have in ``implicit``."""
 
     #: Step size of the stochastic gradient.
-    learning_rate: float = Field(default=0.01, gt=0.0, allow_inf_nan=False)
+    learning_rate: Auto[float] = Field(default=0.01, gt=0.0, allow_inf_nan=False)
     #: L2 penalty, applied at every sample.
-    regularization: float = Field(default=0.01, gt=0.0, allow_inf_nan=False)
+    regularization: Auto[float] = Field(default=0.01, gt=0.0, allow_inf_nan=False)
     #: Passes over the interactions.
-    iterations: int = Field(default=100, ge=1)
+    iterations: Auto[int] = Field(default=100, ge=1)
 
 
 class BayesianPersonalizedRanking(Factorizer[BayesianPersonalizedRankingSettings]):

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import StoreError
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, find_factorizer
+from pipeline.factors.choosing import ChosenSettings
 from pipeline.factors.weighting import Weighting, WeightingSettings
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Raised whenever what :meth:`FittedModel.save` writes changes, so that nothing older is taken for it.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+#: Versions that :meth:`FittedModel.open` reads; 2 knows of no settings that were chosen from the data.
+_READABLE = (2, SCHEMA_VERSION)
 
 _DOCUMENT = "model.json"
 _DEGREES = ("user_degrees", "item_degrees")
@@ -33,17 +36,20 @@ class FittedModel:
     name
         What the model is registered as.
     factorizer
-        The model with its settings.
+        The model with its settings, nothing in them left open.
     weighting
         The degrees and the scale of the interactions of the fit.
     factors
         The vectors.
+    chosen
+        Which of the settings were chosen from the data, and from what; None where all were given.
     """
 
     name: str
     factorizer: Factorizer[FactorizerSettings]
     weighting: Weighting
     factors: Factors
+    chosen: ChosenSettings | None = None
 
     def save(self, folder: Path, *, users: str, items: str) -> None:
         """Write into an existing empty folder; the vectors as ``<users>.npy`` and ``<items>.npy``."""
@@ -61,6 +67,7 @@ class FittedModel:
             "settings": self.factorizer.settings.model_dump(mode="json"),
             "weighting": self.weighting.settings.model_dump(mode="json"),
             "scale": self.weighting.scale,
+            "chosen": None if self.chosen is None else self.chosen.to_json(),
             "state": sorted(self.factors.state),
             "vectors": {"users": f"{users}.npy", "items": f"{items}.npy"},
         }
@@ -82,7 +89,7 @@ class FittedModel:
         if not path.is_file():
             raise StoreError(f"{folder}: expected a fitted model, found no {_DOCUMENT}", hint="Run again: cfpipe run.")
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema_version"] != SCHEMA_VERSION:
+        if document["schema_version"] not in _READABLE:
             raise StoreError(
                 f"{path}: expected version {SCHEMA_VERSION}, got {document['schema_version']}",
                 hint="Run again: cfpipe run.",
@@ -92,7 +99,7 @@ class FittedModel:
         settings = factorizer.Settings.model_validate_json(json.dumps(document["settings"]))
         weighting = WeightingSettings.model_validate_json(json.dumps(document["weighting"]))
         user_degrees, item_degrees = (_map(_degrees_path(folder, name)) for name in _DEGREES)
-        vectors = document["vectors"]
+        vectors, chosen = document["vectors"], document.get("chosen")
         return cls(
             document["model"],
             factorizer(settings),
@@ -102,7 +109,16 @@ class FittedModel:
                 _map(folder / vectors["items"]),
                 {name: _map(_state_path(folder, name)) for name in document["state"]},
             ),
+            None if chosen is None else ChosenSettings.from_json(chosen),
         )
+
+    def parameters(self) -> dict[str, Any]:
+        """The settings of the fit, for the record: ``model``, its name, ``factorize`` and ``weighting``."""
+        return {
+            "model": self.name,
+            "factorize": self.factorizer.settings.model_dump(mode="json"),
+            "weighting": self.weighting.settings.model_dump(mode="json"),
+        }
 
 
 def _degrees_path(folder: Path, name: str) -> Path:

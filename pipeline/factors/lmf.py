@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.factors import _implicit
 from pipeline.factors._logistic import LogisticHalfStep
+from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
 from pipeline.factors.search_space import FloatRange, IntRange, Iterations
 from pipeline.factors.weighting import row_degrees
@@ -25,13 +26,13 @@ class LogisticMatrixFactorizationSettings(FactorizerSettings):
     """Settings of LMF, with the meaning they have in ``implicit``."""
 
     #: Step size, scaled by AdaGrad.
-    learning_rate: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    learning_rate: Auto[float] = Field(default=1.0, gt=0.0, allow_inf_nan=False)
     #: L2 penalty of the vectors.
-    regularization: float = Field(default=2.0, gt=0.0, allow_inf_nan=False)
+    regularization: Auto[float] = Field(default=2.0, gt=0.0, allow_inf_nan=False)
     #: Sweeps over users and items.
-    iterations: int = Field(default=30, ge=1)
+    iterations: Auto[int] = Field(default=30, ge=1)
     #: Sampled non-interactions for each interaction, at most as many as a vector has columns.
-    neg_prop: int = Field(default=30, ge=1)
+    neg_prop: Auto[int] = Field(default=30, ge=1)
 
 
 class LogisticMatrixFactorization(Factorizer[LogisticMatrixFactorizationSettings]):

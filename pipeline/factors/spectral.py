@@ -11,6 +11,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from pipeline.errors import DataError
+from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
 from pipeline.factors.search_space import FloatRange
 from pipeline.factors.weighting import column_degrees
@@ -32,9 +33,9 @@ class SpectralSettings(FactorizerSettings):
     """Settings of the spectral model."""
 
     #: Dimensions of users are weighed by (singular value / largest) ** spectrum_power: 0 trusts all alike.
-    spectrum_power: float = Field(default=0.5, ge=0.0, le=4.0)
+    spectrum_power: Auto[float] = Field(default=0.5, ge=0.0, le=4.0)
     #: Vectors of items are lengthened by (number of users) ** popularity_power, which the weighting took away.
-    popularity_power: float = Field(default=0.5, ge=0.0, le=2.0)
+    popularity_power: Auto[float] = Field(default=0.5, ge=0.0, le=2.0)
     #: Power iterations of the decomposition; each brings its subspace closer to the true one.
     iterations: int = Field(default=4, ge=1)
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.sparse import csr_matrix
 
 from pipeline.errors import DataError
+from pipeline.factors.automatic import Auto, AutomaticSettings
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,17 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class WeightingSettings(BaseModel):
-    """The section ``[weighting]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class WeightingSettings(AutomaticSettings):
+    """The section ``[weighting]``: what confidence an interaction gets from its weight."""
 
     #: What a summed weight w becomes: 1, log(1 + w) or w.
-    confidence: Literal["binary", "log1p", "raw"] = "log1p"
+    confidence: Auto[Literal["binary", "log1p", "raw"]] = "log1p"
     #: Confidences are divided by (number of items of the user) ** user_degree_power ...
-    user_degree_power: float = Field(default=0.5, ge=0.0, le=1.0)
+    user_degree_power: Auto[float] = Field(default=0.5, ge=0.0, le=1.0)
     #: ... and by (number of users of the item) ** item_degree_power, then scaled to a mean of 1.
-    item_degree_power: float = Field(default=0.5, ge=0.0, le=1.0)
+    item_degree_power: Auto[float] = Field(default=0.5, ge=0.0, le=1.0)
 
 
 def weigh(user_items: csr_matrix, settings: WeightingSettings) -> csr_matrix:

@@ -26,7 +26,7 @@ from pipeline.tables.weighted import WeightedSearch
 from pipeline.tables.writer import TableWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -67,6 +67,8 @@ def write_table(
     inputs: dict[str, Any],
     seed: int,
     fingerprints: dict[str, str],
+    model: Mapping[str, Any] | None = None,
+    chosen: Mapping[str, Any] | None = None,
     num_threads: int = 0,
     progress: Progress = no_progress,
 ) -> None:
@@ -90,6 +92,10 @@ def write_table(
         Seed of the run, for the record.
     fingerprints
         Of this step (``table``) and of what it was made from.
+    model
+        The settings that the vectors were fitted with, for the record; None where they come from files.
+    chosen
+        What of these was chosen from the data, and from what, for the record; None where all was given.
     """
     started = time.perf_counter()
     metric = settings.effective_metric
@@ -104,6 +110,7 @@ def write_table(
         "score_type": _score_type(settings),
         "exclude_seen": settings.excludes_seen,
         "seed": seed,
+        **(model or {}),
         **_rule_parameters(settings),
     }
     source_ids, target_ids = source.vocabulary.ids, target.vocabulary.ids
@@ -140,6 +147,7 @@ def write_table(
         "parameters": parameters,
         "columns": {column.name: str(column.type) for column in schema},
         "seed": seed,
+        **({} if chosen is None else {"chosen_from_data": chosen}),
         "fingerprints": fingerprints,
         "inputs": inputs,
         "rows": writer.rows,

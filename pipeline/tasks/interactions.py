@@ -15,6 +15,8 @@ from pipeline.data.split import Split
 from pipeline.data.test_set import encode_test_set
 from pipeline.factors import fitted
 from pipeline.factors.base import effective_threads, find_factorizer
+from pipeline.factors.choosing import choose_settings, left_open
+from pipeline.factors.defaults import RULE_VERSION
 from pipeline.factors.fitted import FittedModel
 from pipeline.factors.weighting import Weighting
 from pipeline.steps import InputTask, PipelineTask, StepTask
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_matrix
 
-    from pipeline.factors.base import Factorizer, FactorizerSettings
     from pipeline.progress import Progress
 
 #: The keys of an entity type as they stand in a fingerprint, whichever of them its kind has.
@@ -159,14 +160,15 @@ class FitFactors(StepTask):
         return {"interactions": self.other(SplitInteractions, fold=self.fold)}
 
     def ingredients(self) -> dict[str, Any]:
-        """The model and its version; the number of threads where it changes the bytes."""
+        """The model and its version, and that of the rule where it chooses; threads where they change the bytes."""
         settings = self.settings
-        factorizer = self.factorizer()
+        factorizer = find_factorizer(settings.factorize.model)
         threads = effective_threads(settings.run.threads) if factorizer.threads_change_bytes else None
         return {
             "model": settings.factorize.model,
-            "settings": settings.factorize.settings.model_dump(mode="json"),
-            "weighting": settings.weighting.model_dump(mode="json"),
+            "settings": settings.factorize.settings.as_configured(),
+            "weighting": settings.weighting.as_configured(),
+            "rule": RULE_VERSION if self.left_open() else None,
             "versions": factorizer.versions(),
             "seed": settings.run.seed,
             "threads": threads,
@@ -177,15 +179,16 @@ class FitFactors(StepTask):
         return self.folder("factors")
 
     def make(self, report: Progress) -> None:
-        """Weigh and factorize."""
+        """Choose what is left open, weigh and factorize."""
         settings = self.settings
-        item_entity = settings.interaction_space.item_entity
+        item_entity, name = settings.interaction_space.item_entity, settings.factorize.model
         user_items = self.user_items()
-        weighting, factorizer = Weighting.fit(user_items, settings.weighting), self.factorizer()
+        fit = choose_settings(name, settings.factorize.settings, settings.weighting, user_items)
+        weighting, factorizer = Weighting.fit(user_items, fit.weighting), find_factorizer(name)(fit.model)
         factors = factorizer.fit(
             weighting.transform(user_items), seed=settings.run.seed, num_threads=settings.run.threads, progress=report
         )
-        model = FittedModel(settings.factorize.model, factorizer, weighting, factors)
+        model = FittedModel(name, factorizer, weighting, factors, fit.chosen)
         with publish_folder(Path(self.output().path)) as folder:
             model.save(folder, users=USER, items=item_entity)
 
@@ -195,10 +198,10 @@ class FitFactors(StepTask):
             return self.other(EncodeInteractions).open().user_items
         return self.other(SplitInteractions, fold=self.fold).open().train
 
-    def factorizer(self) -> Factorizer[FactorizerSettings]:
-        """The configured model."""
-        settings = self.settings.factorize
-        return find_factorizer(settings.model)(settings.settings)
+    def left_open(self) -> tuple[str, ...]:
+        """Names of the settings that are chosen from the data when the model is fitted."""
+        settings = self.settings
+        return left_open(settings.factorize.model, settings.factorize.settings, settings.weighting)
 
     def vectors_path(self, entity: str) -> Path:
         """File of an entity type's vectors."""

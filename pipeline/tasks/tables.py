@@ -18,7 +18,7 @@ from pipeline.tables.schema import TABLE_SCHEMA_VERSION
 from pipeline.tables.write import Side, write_table
 from pipeline.tasks.entities import open_comparable_vectors, open_vectors, vectors_task, vocabulary_task
 from pipeline.tasks.inputs import RuleFile, UserList, without_paths
-from pipeline.tasks.interactions import EncodeInteractions
+from pipeline.tasks.interactions import EncodeInteractions, FitFactors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +120,7 @@ class WriteTable(StepTask):
         settings = self.settings
         table = settings.table(self.table)
         required = {name: task.fingerprint for name, task in self.requires().items()}
+        model = None if table.target in settings.file_entities else self.other(FitFactors).open()
         with self.publish_what_was_read() as folder:
             write_table(
                 folder,
@@ -131,6 +132,8 @@ class WriteTable(StepTask):
                 inputs=self.stats(),
                 seed=settings.run.seed,
                 fingerprints={"table": self.fingerprint, **required},
+                model=None if model is None else model.parameters(),
+                chosen=None if model is None or model.chosen is None else model.chosen.to_json(),
                 num_threads=settings.run.threads,
                 progress=report,
             )

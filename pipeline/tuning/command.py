@@ -14,6 +14,8 @@ from rich.console import Console
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
 from pipeline.factors.base import effective_threads, find_factorizer
+from pipeline.factors.choosing import left_open
+from pipeline.factors.defaults import RULE_VERSION
 from pipeline.lock import RootLock
 from pipeline.store import Store, fingerprint, publish_json, publish_text
 from pipeline.tuning.objective import Objective, Validation
@@ -91,7 +93,7 @@ class Tuning:
         """
         settings, parts = self.settings, self.split.open()
         train, metric = parts.train, settings.gates.metric
-        space = StudySpace.of(settings, weights_differ=bool(np.ptp(train.data)))
+        space = StudySpace.of(settings, weights_differ=bool(np.ptp(train.data))).filled_in(train)
         folder = self.study_folder()
         lock = RootLock(folder)
         lock.acquire()
@@ -138,12 +140,15 @@ class Tuning:
 
     def _study_content(self) -> dict[str, Any]:
         settings = self.settings
-        model = find_factorizer(settings.factorize.model)
+        name = settings.factorize.model
+        model = find_factorizer(name)
+        chooses = bool(left_open(name, settings.factorize.settings, settings.weighting))
         return {
             "version": VERSION,
             "data": self.split.fingerprint,
             "space": StudySpace.of(settings, weights_differ=True).to_json(),
             "metric": settings.gates.metric,
+            "rule": RULE_VERSION if chooses else None,
             "seed": settings.run.seed,
             "threads": effective_threads(settings.run.threads) if model.threads_change_bytes else None,
             "versions": model.versions(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin
 
 from pydantic import ValidationError
@@ -10,13 +10,17 @@ from pydantic import ValidationError
 from pipeline.config import FactorizeSettings
 from pipeline.errors import ConfigError
 from pipeline.factors.base import find_factorizer
+from pipeline.factors.choosing import choose_settings
 from pipeline.factors.search_space import Choice, FloatRange, Iterations, Range
 from pipeline.factors.weighting import WeightingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from scipy.sparse import csr_matrix
+
     from pipeline.config import Config
+    from pipeline.factors.automatic import AutomaticSettings
 
 #: Significant digits of a number that is tried: more would say nothing, and nobody wants to read them.
 _DIGITS = 3
@@ -31,8 +35,16 @@ class Candidate:
 
     @classmethod
     def of(cls, config: Config) -> Self:
-        """The settings of a configuration."""
+        """The settings of a configuration, of which some may be left to the data."""
         return cls(config.factorize, config.weighting)
+
+    def filled_in(self, user_items: csr_matrix) -> Self:
+        """The settings with nothing left open, as a fit on a matrix chooses them."""
+        model = self.factorize.model
+        fit = choose_settings(model, self.factorize.settings, self.weighting, user_items)
+        return replace(
+            self, factorize=self.factorize.model_copy(update={"settings": fit.model}), weighting=fit.weighting
+        )
 
     @classmethod
     def from_sections(cls, sections: Mapping[str, Mapping[str, Any]]) -> Self:
@@ -51,8 +63,8 @@ class Candidate:
 
     def to_sections(self) -> dict[str, dict[str, Any]]:
         """As the sections of a configuration, every key in them; keys without a value are left out."""
-        model = {"model": self.factorize.model, **self.factorize.settings.model_dump(mode="json", exclude_none=True)}
-        return {"factorize": model, "weighting": self.weighting.model_dump(mode="json", exclude_none=True)}
+        model = {"model": self.factorize.model, **_given(self.factorize.settings)}
+        return {"factorize": model, "weighting": _given(self.weighting)}
 
     def with_values(self, values: Mapping[str, Any]) -> Self:
         """Other values of some settings, named ``"factorize.alpha"``."""
@@ -77,7 +89,7 @@ class StudySpace:
     Attributes
     ----------
     configured
-        The settings of the configuration, where the search starts.
+        The settings of the configuration, where the search starts; what they leave open, :meth:`filled_in` chooses.
     ranges
         What is drawn for each trial, by names such as ``"factorize.alpha"``.
     iterations
@@ -126,6 +138,16 @@ class StudySpace:
         ranges = {name: each for name, each in declared.items() if not isinstance(each, Iterations)}
         return cls(Candidate.of(config), ranges, iterations)
 
+    def filled_in(self, train: csr_matrix) -> Self:
+        """The space with nothing left open in the settings that the search starts from.
+
+        Parameters
+        ----------
+        train
+            The matrix that trials are fitted on.
+        """
+        return replace(self, configured=self.configured.filled_in(train))
+
     def configured_values(self) -> dict[str, Any]:
         """The configured values of what is drawn, but for those that no draw can give: outside their range."""
         values = self.configured.values(self.ranges)
@@ -143,6 +165,10 @@ class StudySpace:
 def rounded(value: Any) -> Any:
     """A value that was drawn, as it is tried."""
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+
+
+def _given(settings: AutomaticSettings) -> dict[str, Any]:
+    return {key: value for key, value in settings.as_configured().items() if value is not None}
 
 
 def _weighting_space(weights_differ: bool) -> dict[str, Range]:

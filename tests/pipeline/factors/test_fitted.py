@@ -59,9 +59,20 @@ def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
         FittedModel.open(tmp_path)
 
 
+def test_a_model_that_was_published_before_settings_were_chosen_is_read(plays: csr_matrix, tmp_path: Path) -> None:
+    fitted = _fit("als", plays)
+    fitted.save(tmp_path, users="user", items="track")
+    document = json.loads((tmp_path / "model.json").read_text()) | {"schema_version": 2}
+    del document["chosen"]
+    (tmp_path / "model.json").write_text(json.dumps(document))
+    opened = FittedModel.open(tmp_path)
+    assert opened.chosen is None
+    assert opened.weighting.settings == fitted.weighting.settings
+
+
 def test_a_model_of_another_version_is_a_clear_error(plays: csr_matrix, tmp_path: Path) -> None:
     _fit("als", plays).save(tmp_path, users="user", items="track")
     document = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps(document | {"schema_version": 1}))
-    with pytest.raises(StoreError, match="expected version 2, got 1"):
+    with pytest.raises(StoreError, match="expected version 3, got 1"):
         FittedModel.open(tmp_path)

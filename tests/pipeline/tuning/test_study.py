@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from pipeline.config import parse_config
 from pipeline.errors import ConfigError, DataError, StoreError
+from pipeline.factors import choosing
 from pipeline.factors.als import AlternatingLeastSquares
+from pipeline.factors.defaults import Defaults, choose
 from pipeline.factors.search_space import Choice, FloatRange, IntRange, Iterations
+from pipeline.factors.statistics import MatrixStatistics
 from pipeline.progress import no_progress
 from pipeline.tuning.objective import Outcome
 from pipeline.tuning.plot import draw
 from pipeline.tuning.space import StudySpace
 from pipeline.tuning.study import Budget, Study, TrialRecord, check_succeeded
+
+TRAIN = csr_matrix(np.array([[1.0, 2.0, 0.0], [0.0, 3.0, 1.0]], np.float32))
 
 
 def config(**sections):
@@ -23,7 +30,7 @@ def config(**sections):
 
 
 def space(**sections):
-    return StudySpace.of(config(**sections), weights_differ=True)
+    return StudySpace.of(config(**sections), weights_differ=True).filled_in(TRAIN)
 
 
 def quality(candidate, progress, *, show=None):
@@ -39,13 +46,33 @@ class TestWhatIsTried:
         assert trials == study.trials()
         assert [trial.number for trial in trials] == list(range(25))
         first, best = trials[0], study.best()
-        assert first.sections["factorize"] == config().factorize.settings.model_dump() | {
-            "model": "als",
-            "iterations": 6,
-        }
+        chosen = choose(MatrixStatistics.of(TRAIN), "als", 64)
+        assert first.sections["factorize"] == {"model": "als", "factors": 64, **chosen.model, "iterations": 6}
+        assert first.sections["weighting"].items() >= dict(chosen.weighting).items()
         assert first.configured["ndcg@20"] < first.measures["ndcg@20"] < best.measures["ndcg@20"]
         assert abs(best.sections["factorize"]["alpha"] - 20.0) < 5.0
         assert check_succeeded(study) == best
+
+    def test_it_starts_from_what_is_chosen_from_the_training_part(self, tmp_path, monkeypatch):
+        seen = []
+
+        def rule(statistics, model, factors):
+            seen.append((statistics, model, factors))
+            return Defaults({"user_degree_power": 0.25}, {"alpha": 77.0, "iterations": 9})
+
+        monkeypatch.setattr(choosing, "choose", rule)
+        study = Study(tmp_path / "study.sqlite", space(factorize={"regularization": 4.0}), "ndcg@20", seed=0)
+        shown = []
+
+        def objective(candidate, progress, *, show=None):
+            shown.append(show)
+            return quality(candidate, progress)
+
+        first = next(study.run(objective, Budget(1, None), no_progress))
+        assert seen == [(MatrixStatistics.of(TRAIN), "als", 64)]
+        assert first.sections["factorize"].items() >= {"alpha": 77.0, "regularization": 4.0}.items()
+        assert first.sections["weighting"]["user_degree_power"] == 0.25
+        assert shown == [9]
 
     def test_a_study_in_parts_is_the_study_in_one(self, tmp_path):
         def settings(path, parts):

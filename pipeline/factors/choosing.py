@@ -1,0 +1,113 @@
+"""From settings as configured to those that a model is fitted with, and the record of what was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from pipeline.factors.base import FactorizerSettings, find_factorizer
+from pipeline.factors.defaults import RULE_VERSION, choose
+from pipeline.factors.statistics import MatrixStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scipy.sparse import csr_matrix
+
+    from pipeline.factors.weighting import WeightingSettings
+
+
+@dataclass(frozen=True)
+class ChosenSettings:
+    """What was chosen from the data, by which rule and from what.
+
+    Attributes
+    ----------
+    rule
+        Version of the rule, :data:`pipeline.factors.defaults.RULE_VERSION`.
+    values
+        The values by names such as ``"factorize.alpha"``.
+    statistics
+        What the rule saw of the data.
+    """
+
+    rule: int
+    values: Mapping[str, Any]
+    statistics: MatrixStatistics
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can say it."""
+        return {"rule": self.rule, "values": dict(self.values), "statistics": self.statistics.to_json()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """From what :meth:`to_json` gave."""
+        return cls(document["rule"], document["values"], MatrixStatistics.from_json(document["statistics"]))
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The settings of a fit, nothing in them left open.
+
+    Attributes
+    ----------
+    weighting
+        Of the confidences.
+    model
+        Of the model.
+    chosen
+        What of them was chosen from the data; None where all was given.
+    """
+
+    weighting: WeightingSettings
+    model: FactorizerSettings
+    chosen: ChosenSettings | None
+
+
+def left_open(name: str, model: FactorizerSettings, weighting: WeightingSettings) -> tuple[str, ...]:
+    """Names of what is to be chosen from the data, such as ``"factorize.alpha"``, sorted.
+
+    Parameters
+    ----------
+    name
+        Name of the model; the weighting plays no part for one that does not read confidences.
+    model, weighting
+        The settings as configured.
+    """
+    of_weighting = weighting.left_open if find_factorizer(name).reads_confidences else ()
+    names = [f"factorize.{key}" for key in model.left_open] + [f"weighting.{key}" for key in of_weighting]
+    return tuple(sorted(names))
+
+
+def choose_settings(
+    name: str, model: FactorizerSettings, weighting: WeightingSettings, user_items: csr_matrix
+) -> FitSettings:
+    """Fill in what a configuration leaves open; what it gives is taken as it is.
+
+    Parameters
+    ----------
+    name
+        Name of the model.
+    model, weighting
+        The settings as configured.
+    user_items
+        The matrix that the model is fitted on, before it is weighed, shape ``(n_users, n_items)``; looked at only if
+        something is left open.
+
+    Raises
+    ------
+    DataError
+        If the matrix is empty.
+    """
+    names = left_open(name, model, weighting)
+    if not names:
+        return FitSettings(weighting.filled_in({}), model, None)
+    statistics = MatrixStatistics.of(user_items)
+    defaults = choose(statistics, name, model.factors)
+    filled_weighting, filled_model = weighting.filled_in(defaults.weighting), model.filled_in(defaults.model)
+    sections = {"weighting": filled_weighting, "factorize": filled_model}
+    values = {}
+    for each in names:
+        section, _, key = each.partition(".")
+        values[each] = getattr(sections[section], key)
+    return FitSettings(filled_weighting, filled_model, ChosenSettings(RULE_VERSION, values, statistics))
