@@ -46,7 +46,10 @@ class Holder:
 
 
 class RootLock:
-    """The lock of one root, held on behalf of the run this process belongs to."""
+    """The lock of one root, held on behalf of the run this process belongs to; a context manager.
+
+    Of a ``with`` block that is left the root is let go, also where the run held it before.
+    """
 
     def __init__(self, root: Path) -> None:
         self._path = root / ".lock"
@@ -84,6 +87,21 @@ class RootLock:
             with self._open() as file:
                 if self._read(file) == _this_run():
                     self._write(file, "")
+
+    def holder(self) -> Holder | None:
+        """Who holds the root, None for nobody; changes nothing."""
+        if not self._path.exists():
+            return None
+        with self._path.open(encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            holder = self._read(file)
+        return holder if holder is not None and holder.is_alive() else None
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[TextIO]:

@@ -8,6 +8,7 @@ Paths stay behind this module, so that another kind of storage can take its plac
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import StoreError
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterator, Mapping
 
 #: Version of ``current.json`` and of the run markers.
@@ -78,11 +78,38 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object that a step has published."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path} is gone", hint="It was deleted after it was published: run again.") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise StoreError(f"{path}: expected JSON: {error}", hint="It was altered after it was published.") from None
     if not isinstance(content, dict):
         raise StoreError(f"{path}: expected a JSON object, got {type(content).__name__}")
     return content
+
+
+@dataclass(frozen=True, order=True)
+class RunRecord:
+    """A run that was published, whether or not it is the published one now; in order from the oldest to the latest.
+
+    Attributes
+    ----------
+    date
+        Its date.
+    published_ns
+        When it was last published, in nanoseconds since the epoch: the order of runs of one date.
+    run
+        Its fingerprint.
+    withdrawn
+        Whether a rollback took it back.
+    """
+
+    date: datetime.date
+    published_ns: int
+    run: str
+    withdrawn: bool
+
+    def __str__(self) -> str:
+        return f"{self.run} of {self.date}"
 
 
 @dataclass(frozen=True)
@@ -108,6 +135,35 @@ class Store:
         """Path of the marker of a published run."""
         return self.path("runs", date.isoformat(), f"{run}.json")
 
+    def runs(self) -> list[RunRecord]:
+        """Every run that was published and is kept, oldest first: by date, runs of one date as they were published."""
+        paths = [path for path in self.path("runs").glob("*/*.json") if not path.name.startswith(".")]
+        return sorted(self._record(path) for path in paths)
+
+    def content(self, record: RunRecord) -> dict[str, Any]:
+        """What ``current.json`` says while a run is the published one."""
+        return read_json(self.marker(record.date, record.run))
+
+    def is_withdrawn(self, date: datetime.date, run: str) -> bool:
+        """Whether a rollback took a run back; nothing but another rollback publishes it again."""
+        return self._withdrawal(date, run).exists()
+
+    def withdraw(self, date: datetime.date, run: str) -> None:
+        """Take a run back; to be followed by :meth:`republish` of another."""
+        publish_json(self._withdrawal(date, run), {"run": run, "date": date.isoformat()})
+
+    def republish(self, record: RunRecord) -> None:
+        """Move ``current.json`` to a run that was published before, whatever its date."""
+        publish_json(self.root / "current.json", self.content(record))
+        self._withdrawal(record.date, record.run).unlink(missing_ok=True)
+
+    def forget(self, record: RunRecord) -> None:
+        """Keep a run no longer: what it alone refers to may be deleted from now on."""
+        self.marker(record.date, record.run).unlink(missing_ok=True)
+        self._withdrawal(record.date, record.run).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there are other runs of the date
+            self.marker(record.date, record.run).parent.rmdir()
+
     def is_published(self, date: datetime.date, run: str) -> bool:
         """Whether a run is published and nothing is left to do for it.
 
@@ -117,38 +173,71 @@ class Store:
         if not self.marker(date, run).exists():
             return False
         current = self.current()
-        return current is not None and (current["run"] == run or not self._moves_to(date, current))
+        return current is not None and (current["run"] == run or not self._moves_to(date, run, current))
 
     def publish(self, date: datetime.date, run: str, content: Mapping[str, Any]) -> None:
-        """Move ``current.json`` to a run, unless a later date's is published, then mark the run as published.
+        """Move ``current.json`` to a run, then mark the run as published.
 
-        The order matters: a run killed between the two is published again, to the same bytes.
+        It stays where it is if a later date's run is published, or if a rollback has withdrawn this one. The order
+        matters: a run killed between the two is published again, to the same bytes.
         """
         content = {**content, "schema_version": RUN_SCHEMA_VERSION, "run": run, "date": date.isoformat()}
         current = self.current()
-        if current is None or current["run"] == run or self._moves_to(date, current):
+        if current is None or current["run"] == run or self._moves_to(date, run, current):
             publish_json(self.root / "current.json", content)
         publish_json(self.marker(date, run), content)
+
+    def settle(self) -> None:
+        """Mark the published run as such, if who published it was killed before that. Only for the lock's holder."""
+        current = self.current()
+        if current is not None:
+            marker = self.marker(datetime.date.fromisoformat(current["date"]), current["run"])
+            if not marker.exists():
+                publish_json(marker, current)
 
     def previous(self, date: datetime.date, run: str) -> dict[str, Any] | None:
         """The run that this one follows: the published one if its date is no later, else the latest before the date."""
         current = self.current()
         if current is not None and current["run"] != run and current["date"] <= date.isoformat():
             return current
-        earlier = [path for path in self.path("runs").glob("*/*.json") if path.parent.name < date.isoformat()]
-        return read_json(max(earlier)) if earlier else None
+        earlier = [record for record in self.runs() if record.date < date and not record.withdrawn]
+        return self.content(earlier[-1]) if earlier else None
 
     def sweep(self) -> None:
         """Remove what killed runs left half written. Only for who holds the root's lock."""
         for leftover in self.root.rglob(f"{_TEMPORARY_PREFIX}*"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+            _remove(leftover)
 
-    @staticmethod
-    def _moves_to(date: datetime.date, current: Mapping[str, Any]) -> bool:
-        return not current.get("rolled_back", False) and current["date"] <= date.isoformat()
+    def delete(self, path: Path) -> None:
+        """Delete an output of a step, which is never seen in part. Only for who holds the root's lock."""
+        if path.exists():
+            temporary = _temporary_beside(path)
+            path.rename(temporary)
+            _remove(temporary)
+
+    def _moves_to(self, date: datetime.date, run: str, current: Mapping[str, Any]) -> bool:
+        return bool(current["date"] <= date.isoformat()) and not self.is_withdrawn(date, run)
+
+    def _withdrawal(self, date: datetime.date, run: str) -> Path:
+        # Beside the marker and not in it: what was published never changes.
+        return self.marker(date, run).with_suffix(".withdrawn")
+
+    def _record(self, marker: Path) -> RunRecord:
+        try:
+            date = datetime.date.fromisoformat(marker.parent.name)
+        except ValueError:
+            raise StoreError(
+                f"{marker.parent}: expected the folder of a date, as 2026-01-31",
+                hint="Only runs belong there; move it.",
+            ) from None
+        return RunRecord(date, marker.stat().st_mtime_ns, marker.stem, self.is_withdrawn(date, marker.stem))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _temporary_beside(final: Path) -> Path:

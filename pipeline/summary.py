@@ -34,11 +34,30 @@ def plain(text: str) -> Text:
     return Text("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
 
 
-def print_run(console: Console, run: Run, date: datetime.date, *, already_published: bool) -> None:
-    """Print where the tables are, how good they are, and a few look-ups."""
+def print_run(
+    console: Console, run: Run, date: datetime.date, *, already_published: bool, withdrawn: str | None = None
+) -> None:
+    """Print where the tables are, how good they are, and a few look-ups.
+
+    Parameters
+    ----------
+    run
+        The published run.
+    date
+        Date of the run that was asked for.
+    already_published
+        Whether it had been published before.
+    withdrawn
+        Its fingerprint, if a rollback took it back.
+    """
     state = "was published already; nothing to do" if already_published else "is published"
+    if withdrawn is not None:
+        state = "was withdrawn by a rollback"
     console.print(f"\n[bold]The run of {date} {state}.[/bold]")
-    if run.date != date.isoformat():
+    if withdrawn is not None:
+        console.print(f"current.json stays at the run of {run.date}, shown here.")
+        console.print(f"To publish it again: cfpipe rollback CONFIG --to {withdrawn}", highlight=False)
+    elif run.date != date.isoformat():
         console.print(f"current.json stays at the later run of {run.date}, shown here.")
     console.print(_tables(run))
     if run.has_interactions:

@@ -35,7 +35,11 @@ BELOW = {
     "summary": {"explain", "lookup", "plan", "tasks"},
     "compare": {"data", "evaluation", "published", "store", "summary"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
-    "cli": {"compare", "lock", "lookup", "plan", "reporting", "steps", "store", "summary", "tasks", "tuning"},
+    "operations": {"lock", "store"},
+    "cli": {
+        *("compare", "lock", "lookup", "operations", "plan", "reporting", "steps", "store", "summary", "tasks"),
+        "tuning",
+    },
 }
 EVERYONES = {"errors", "progress"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cli import comparing, lookups, runs, tuning
+from pipeline.cli import comparing, lookups, roots, runs, tuning
 from pipeline.cli.terminal import app, main
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ _COMMANDS: Final[tuple[Callable[..., Any], ...]] = (
     lookups.explain,
     tuning.tune,
     comparing.compare,
+    roots.status,
+    roots.rollback,
+    roots.clean,
 )
 
 for command in _COMMANDS:

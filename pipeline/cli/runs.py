@@ -40,7 +40,9 @@ def run(
         build(task, workers, scheduler_url)
     finally:
         lock.release()
-    summary.print_run(Console(), open_run(settings.run.root), task.date, already_published=already_published)
+    withdrawn = task.fingerprint if task.store.is_withdrawn(task.date, task.fingerprint) else None
+    published = open_run(settings.run.root)
+    summary.print_run(Console(), published, task.date, already_published=already_published, withdrawn=withdrawn)
 
 
 def plan(config: ConfigPath, date: RunDate = None, overrides: Overrides = None, as_json: AsJson = False) -> None:

@@ -123,6 +123,8 @@ class CheckRun(StepTask):
 class PublishRun(StepTask):
     """The whole pipeline: ``current.json`` names the run, for downstream systems to load."""
 
+    version = 2
+
     def requires(self) -> Mapping[str, PipelineTask]:
         """A checked run, and the indexes that look-ups use beside those of the tables."""
         return {"check": self.other(CheckRun), **self.lookup_indexes()}
@@ -157,6 +159,7 @@ class PublishRun(StepTask):
                 for entity in settings.entities
             },
             "checks": self._relative(self.other(CheckRun)),
+            "outputs": self._outputs(),
         }
         if settings.has_interactions:
             content |= {
@@ -187,6 +190,17 @@ class PublishRun(StepTask):
     def bulk_complete(cls, dates: Iterable[datetime.date]) -> list[datetime.date]:
         """The dates that are published, for ``RangeDaily``."""
         return [date for date in dates if cls(date).complete()]
+
+    def _outputs(self) -> list[str]:
+        """What every step made on the way here, also what nobody reads any more: the whole of what the run takes."""
+        found: dict[PipelineTask, str | None] = {}
+        waiting: list[PipelineTask] = list(self.requires().values())
+        while waiting:
+            task = waiting.pop()
+            if task not in found:
+                found[task] = self._relative(task) if isinstance(task, StepTask) else None
+                waiting += task.requires().values()
+        return sorted({path for path in found.values() if path is not None})
 
     def _relative(self, task: StepTask) -> str:
         return self.store.relative(Path(task.output().path))

@@ -99,12 +99,45 @@ def test_a_run_killed_before_its_marker_is_published_again(store):
     assert (store.root / "current.json").read_bytes() == before
 
 
-def test_a_rollback_stays(store):
-    store.publish(JANUARY[5], "good", {})
+def record_of(store, run):
+    return next(record for record in store.runs() if record.run == run)
+
+
+def test_runs_are_in_the_order_of_their_dates_and_of_one_date_as_they_were_published(store):
+    for moment, (date, run) in enumerate([(5, "b"), (6, "c"), (5, "a"), (2, "d")]):
+        store.publish(JANUARY[date], run, {"tables": {}})
+        os.utime(store.marker(JANUARY[date], run), ns=(moment, moment))
+    (store.root / "runs" / "2026-01-03" / ".tmp-1-x.json").write_text("half")
+    assert [record.run for record in store.runs()] == ["d", "b", "a", "c"]
+    assert store.content(record_of(store, "c")) == store.current()
+
+
+def test_a_withdrawn_run_is_published_by_nothing_but_a_rollback(store):
+    for date, run in [(5, "good"), (6, "bad")]:
+        store.publish(JANUARY[date], run, {})
+    store.withdraw(JANUARY[6], "bad")
+    store.republish(record_of(store, "good"))
+    assert store.is_published(JANUARY[6], "bad"), "running it again has nothing to do"
     store.publish(JANUARY[6], "bad", {})
-    publish_json(store.root / "current.json", {**read_json(store.marker(JANUARY[5], "good")), "rolled_back": True})
-    assert store.is_published(JANUARY[6], "bad")
     assert store.current()["run"] == "good"
+    assert store.previous(JANUARY[8], "x")["run"] == "good"
+    store.publish(JANUARY[6], "mended", {})
+    assert store.current()["run"] == "mended", "another run of its date is a repair"
+    store.republish(record_of(store, "bad"))
+    assert not store.is_withdrawn(JANUARY[6], "bad")
+
+
+def test_the_run_before_is_never_a_withdrawn_one(store):
+    for date, run in [(3, "three"), (4, "four"), (9, "nine")]:
+        store.publish(JANUARY[date], run, {})
+    store.withdraw(JANUARY[4], "four")
+    assert store.previous(JANUARY[6], "x")["run"] == "three"
+
+
+def test_a_file_among_the_folders_of_dates_is_a_clear_error(store):
+    publish_json(store.root / "runs" / "notes" / "x.json", {})
+    with pytest.raises(StoreError, match="notes: expected the folder of a date"):
+        store.runs()
 
 
 def test_the_run_before(store):
