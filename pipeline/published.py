@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
 import annlib
 from pipeline.config import USER
 from pipeline.data.encode import Encoded
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from pipeline.data.vocabulary import Vocabulary
@@ -125,6 +128,33 @@ class PublishedRun:
     def vectors(self, entity: str) -> NDArray[np.float32]:
         """The vectors of an entity type, mapped, float32, shape ``(n, d)``."""
         return open_array(self._store.path(self.content["vectors"][entity]))
+
+    @property
+    def maps(self) -> list[str]:
+        """The entity types that have a map; none in a run that was published before there were maps."""
+        return sorted(self.content.get("maps", {}))
+
+    def map(self, entity: str) -> pa.Table:
+        """The map of an entity type: columns ``id, name, x, y, group``, the most popular first.
+
+        Coordinates are float32 within 0 and 1; the group is the number of a cluster, or the name of an attribute.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such entity type, or it has no map.
+        StoreError
+            If the run was published before there were maps.
+        """
+        self.check_entity(entity)
+        if "maps" not in self.content:
+            raise StoreError(
+                f"the run of {self.date} has no maps: it was published by an earlier version of cfpipe",
+                hint="Run again: cfpipe run CONFIG.",
+            )
+        if entity not in self.maps:
+            raise ConfigError(f"{entity} has no map, only {', '.join(self.maps)}")
+        return pq.read_table(self._store.path(self.content["maps"][entity]))
 
     @cached_property
     def fold_in(self) -> FoldIn:

@@ -24,6 +24,7 @@ from pipeline.config.sections import (
     GateSettings,
     InteractionsSettings,
     Metric,
+    ReportSettings,
     RunSettings,
 )
 from pipeline.config.spaces import InteractionSpace
@@ -56,6 +57,7 @@ __all__ = [
     "MapSettings",
     "Metric",
     "NamesSettings",
+    "ReportSettings",
     "RunSettings",
     "TableSettings",
     "VectorsSettings",

@@ -16,6 +16,7 @@ from pipeline.config.sections import (
     GateSettings,
     InteractionsSettings,
     Name,
+    ReportSettings,
     RunSettings,
     Section,
 )
@@ -40,6 +41,7 @@ class Config(Section):
     tables: tuple[TableSettings, ...] = Field(default=(), strict=False)
     evaluation: EvaluationSettings = EvaluationSettings()
     gates: GateSettings = GateSettings()
+    report: ReportSettings = ReportSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +70,7 @@ class Config(Section):
             self._check_folds(self.interactions)
         self._check_tables()
         self._check_gates()
+        self._check_lookups()
         return self
 
     def _check_without_interactions(self) -> None:
@@ -181,6 +184,12 @@ class Config(Section):
                 f"gates.metric: expected one of {', '.join(QUALITY_METRICS)}, '@' and one of "
                 f"evaluation.cutoffs ({', '.join(cutoffs)}); got {self.gates.metric!r}"
             )
+
+    def _check_lookups(self) -> None:
+        able = [name for name in self.entities if name != USER]
+        for name in self.report.lookups:
+            if name not in able:
+                raise ValueError(f"report.lookups: expected entity types among {', '.join(able)}; got {name!r}")
 
     @property
     def has_interactions(self) -> bool:

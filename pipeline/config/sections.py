@@ -155,3 +155,15 @@ class GateSettings(Section):
     min_against_popularity: float = Field(default=1.0, ge=0.0)
     #: Neighbour recall of every table on a sample, at least; of a table that asks for less, what it asks for.
     min_neighbor_recall: float = Field(default=0.99, ge=0.0, le=1.0)
+
+
+class ReportSettings(Section):
+    """The section ``[report]``: what people see of a run."""
+
+    #: Entities of each type on its map, the most popular ones, at most.
+    map_items: int = Field(default=2000, ge=10, le=20_000)
+    #: Names or ids that the report looks up, by entity type, as ``{ artist = ["Radiohead"] }``; of a type without any,
+    #: the most popular ones. What the run does not know is said to be unknown.
+    lookups: dict[Name, Annotated[tuple[int | str, ...], Field(min_length=1, max_length=100, strict=False)]] = Field(
+        default_factory=dict
+    )

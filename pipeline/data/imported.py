@@ -14,6 +14,7 @@ import pyarrow as pa
 from pipeline.data.attributes import read_names
 from pipeline.data.files import require_unchanged
 from pipeline.data.ids import IdEncoder
+from pipeline.data.matrices import open_array, save_array
 from pipeline.data.sources import open_source
 from pipeline.data.vector_files import VectorFiles
 from pipeline.data.vocabulary import Vocabulary
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.data.files import FileStamp
 
 #: Raised whenever what :func:`import_vectors` writes changes, so that nothing older is taken for it.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Bytes of vectors that are put in order at once.
 BLOCK_BYTES = 16 << 20
@@ -91,6 +92,7 @@ def import_vectors(
             _check_distinct(read, files.path)
         progress(0.8, "putting the vectors in the order of their ids")
         zero_vectors = _save_in_order(folder / f"{entity}.npy", read, unsorted)
+    save_array(folder / "positions.npy", _first_positions(read))
     stats: dict[str, Any] = {
         "vectors_read": len(read.rows),
         "vectors": len(read.ids),
@@ -163,7 +165,7 @@ def _check_distinct(read: _Read, path: str) -> None:
 def _save_in_order(path: Path, read: _Read, unsorted: BinaryIO) -> int:
     """Write the first vector of each id as ``.npy``, by ascending id; returns how many are zero."""
     vectors = np.memmap(unsorted, "<f4", mode="r", shape=(len(read.rows), read.dim))
-    _, first = np.unique(read.rows, return_index=True)
+    first = _first_positions(read)
     block_rows = max(1, BLOCK_BYTES // (4 * read.dim))
     zero_vectors = 0
     with path.open("xb") as file:
@@ -174,6 +176,11 @@ def _save_in_order(path: Path, read: _Read, unsorted: BinaryIO) -> int:
             file.write(block.data)
             zero_vectors += int(np.count_nonzero(~block.any(axis=1)))
     return zero_vectors
+
+
+def _first_positions(read: _Read) -> NDArray[np.int64]:
+    """Where in the file the first vector of each id is."""
+    return np.unique(read.rows, return_index=True)[1]
 
 
 @dataclass(frozen=True)
@@ -204,6 +211,11 @@ class ImportedVectors:
         """The first ids in the order of the file."""
         ids: list[int | str] = self._document["first_ids"]
         return ids
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """The position in the file of each id's vector, int64, mapped; files often begin with what is best known."""
+        return open_array(self.folder / "positions.npy")
 
     def vocabulary(self, entity: str) -> Vocabulary:
         """Ids and names of the entity type; read once."""

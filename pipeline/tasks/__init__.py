@@ -3,12 +3,14 @@
 from pipeline.tasks.entities import ImportVectors
 from pipeline.tasks.inputs import EntityFiles, HeldOutInteractions, Interactions, RuleFile, UserList
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, FoldInEntity, SplitInteractions
+from pipeline.tasks.maps import DrawMap
 from pipeline.tasks.runs import CheckRun, Evaluate, PublishRun
 from pipeline.tasks.tables import BuildIndex, WriteTable
 
 __all__ = [
     "BuildIndex",
     "CheckRun",
+    "DrawMap",
     "EncodeInteractions",
     "EncodeTestSet",
     "EntityFiles",

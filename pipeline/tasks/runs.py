@@ -18,6 +18,7 @@ from pipeline.steps import PipelineTask, StepTask
 from pipeline.store import publish_folder, publish_json, read_json
 from pipeline.tasks.entities import ImportVectors, vectors_task
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
+from pipeline.tasks.maps import DrawMap
 from pipeline.tasks.tables import BuildIndex, WriteTable
 
 if TYPE_CHECKING:
@@ -126,8 +127,9 @@ class PublishRun(StepTask):
     version = 2
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """A checked run, and the indexes that look-ups use beside those of the tables."""
-        return {"check": self.other(CheckRun), **self.lookup_indexes()}
+        """A checked run, the indexes that look-ups use beside those of the tables, and the maps."""
+        maps = {f"map.{entity}": task for entity, task in self.maps().items()}
+        return {"check": self.other(CheckRun), **self.lookup_indexes(), **maps}
 
     def ingredients(self) -> dict[str, Any]:
         """Nothing that is not in what it requires, but the name people know the run by."""
@@ -158,6 +160,7 @@ class PublishRun(StepTask):
                 entity: self.store.relative(vectors_task(self, entity).vectors_path(entity))
                 for entity in settings.entities
             },
+            "maps": {entity: self._relative(task) for entity, task in self.maps().items()},
             "checks": self._relative(self.other(CheckRun)),
             "outputs": self._outputs(),
         }
@@ -185,6 +188,10 @@ class PublishRun(StepTask):
             f"index.{entity}.{metric}": self.other(BuildIndex, entity=entity, metric=metric)
             for entity, metric in wanted
         }
+
+    def maps(self) -> dict[str, DrawMap]:
+        """A map of every entity type but users: of people, there is nothing to show."""
+        return {entity: self.other(DrawMap, entity=entity) for entity in self.settings.entities if entity != USER}
 
     @classmethod
     def bulk_complete(cls, dates: Iterable[datetime.date]) -> list[datetime.date]:

@@ -76,6 +76,7 @@ def test_several_files_are_one_in_the_order_of_their_names(write, tmp_path, impo
     assert result.vocabulary("word").ids.to_pylist() == ["a", "b", "c"]
     assert vectors[:, 0].tolist() == [2, 1, 3]
     assert result.first_ids == ["c", "a", "b"]
+    assert [result.vocabulary("word").id(row) for row in result.positions.argsort()] == ["c", "a", "b"]
     np.save(tmp_path / "0.npy", np.zeros((2, 3)))
     np.save(tmp_path / "1.npy", np.ones((2, 3)))
     result, vectors = imported(f"{tmp_path}/*.npy")
@@ -135,7 +136,7 @@ def test_the_same_input_gives_the_same_bytes(write, imported):
     path = write("words.txt", WORDS)
     first, second = ({file.name: file.read_bytes() for file in imported(path)[0].folder.iterdir()} for _ in range(2))
     assert first == second
-    assert set(first) == {"word.npy", "vocabulary.parquet", "imported.json"}
+    assert set(first) == {"word.npy", "positions.npy", "vocabulary.parquet", "imported.json"}
 
 
 def test_memory_holds_a_few_blocks_of_the_vectors(tmp_path, monkeypatch, date):
