@@ -24,7 +24,8 @@ SCHEMA_VERSION = 3
 _READABLE = (2, SCHEMA_VERSION)
 
 _DOCUMENT = "model.json"
-_DEGREES = ("user_degrees", "item_degrees")
+_COUNTS = ("user_degrees", "item_degrees")
+_LENGTHS = "user_lengths"
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class FittedModel:
     factorizer
         The model with its settings, nothing in them left open.
     weighting
-        The degrees and the scale of the interactions of the fit.
+        The degrees, lengths and scale of the interactions of the fit.
     factors
         The vectors.
     chosen
@@ -56,8 +57,10 @@ class FittedModel:
         np.save(folder / f"{users}.npy", self.factors.user_factors)
         np.save(folder / f"{items}.npy", self.factors.item_factors)
         (folder / "weighting").mkdir()
-        for name in _DEGREES:
-            np.save(_degrees_path(folder, name), getattr(self.weighting, name))
+        for name in _COUNTS:
+            np.save(_counts_path(folder, name), getattr(self.weighting, name))
+        if self.weighting.user_lengths is not None:
+            np.save(_counts_path(folder, _LENGTHS), self.weighting.user_lengths)
         for name, values in self.factors.state.items():
             (folder / "state").mkdir(exist_ok=True)
             np.save(_state_path(folder, name), values)
@@ -98,12 +101,15 @@ class FittedModel:
         # As JSON, in which strict settings take a list for a tuple.
         settings = factorizer.Settings.model_validate_json(json.dumps(document["settings"]))
         weighting = WeightingSettings.model_validate_json(json.dumps(document["weighting"]))
-        user_degrees, item_degrees = (_map(_degrees_path(folder, name)) for name in _DEGREES)
+        user_degrees, item_degrees = (_map(_counts_path(folder, name)) for name in _COUNTS)
+        lengths = _counts_path(folder, _LENGTHS)
         vectors, chosen = document["vectors"], document.get("chosen")
         return cls(
             document["model"],
             factorizer(settings),
-            Weighting(weighting, user_degrees, item_degrees, document["scale"]),
+            Weighting(
+                weighting, user_degrees, item_degrees, document["scale"], _map(lengths) if lengths.exists() else None
+            ),
             Factors(
                 _map(folder / vectors["users"]),
                 _map(folder / vectors["items"]),
@@ -121,7 +127,7 @@ class FittedModel:
         }
 
 
-def _degrees_path(folder: Path, name: str) -> Path:
+def _counts_path(folder: Path, name: str) -> Path:
     return folder / "weighting" / f"{name}.npy"
 
 

@@ -112,7 +112,7 @@ class StudySpace:
         config
             The configuration.
         weights_differ
-            Whether the interactions have different weights: else every transform of them is the same.
+            Whether the interactions have different weights: else most transforms of them are the same.
 
         Raises
         ------
@@ -176,8 +176,9 @@ def _weighting_space(weights_differ: bool) -> dict[str, Range]:
         "user_degree_power": FloatRange(0.0, 1.0),
         "item_degree_power": FloatRange(0.0, 1.0),
     }
-    if weights_differ:
-        space["confidence"] = Choice(_literals(WeightingSettings.model_fields["confidence"].annotation))
+    confidences = _literals(WeightingSettings.model_fields["confidence"].annotation)
+    # Of equal weights every transform but BM25, which counts them, is the same.
+    space["confidence"] = Choice(confidences if weights_differ else ("binary", "bm25"))
     return space
 
 

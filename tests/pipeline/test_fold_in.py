@@ -68,7 +68,8 @@ def dense_half_step(run, history: dict[str, float]) -> np.ndarray:
         weights[run.vocabulary("track").row(item)] = weight
     n_u, n_i = len(history), np.bincount(run.encoded.user_items.indices, minlength=len(items))
     powers = fitted.weighting.settings
-    damped = np.log1p(weights) / (n_u**powers.user_degree_power * n_i**powers.item_degree_power)
+    transform = {"binary": np.sign, "log1p": np.log1p, "raw": np.asarray}[powers.confidence]
+    damped = transform(weights) / (n_u**powers.user_degree_power * n_i**powers.item_degree_power)
     confidence = settings.alpha * damped / fitted.weighting.scale
     observed = confidence > 0
     system = (items.T * np.where(observed, confidence, 1.0)) @ items + settings.regularization * np.eye(items.shape[1])

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
-def _fit(name: str, plays: csr_matrix) -> FittedModel:
+def _fit(name: str, plays: csr_matrix, confidence: str = "log1p") -> FittedModel:
     factorizer = find_factorizer(name)(find_factorizer(name).Settings.model_validate({"factors": 6}))
-    weighting = Weighting.fit(plays, WeightingSettings(confidence="log1p", item_degree_power=0.25))
+    weighting = Weighting.fit(plays, WeightingSettings(confidence=confidence, item_degree_power=0.25))
     factors = factorizer.fit(weighting.transform(plays), seed=1, num_threads=1, progress=no_progress)
     return FittedModel(name, factorizer, weighting, factors)
 
 
-@pytest.mark.parametrize("name", factorizer_names())
-def test_what_was_saved_folds_in_the_same(name: str, plays: csr_matrix, tmp_path: Path) -> None:
-    fitted = _fit(name, plays)
+@pytest.mark.parametrize(("name", "confidence"), [*((name, "log1p") for name in factorizer_names()), ("als", "bm25")])
+def test_what_was_saved_folds_in_the_same(name: str, confidence: str, plays: csr_matrix, tmp_path: Path) -> None:
+    fitted = _fit(name, plays, confidence)
     fitted.save(tmp_path, users="user", items="track")
     opened = FittedModel.open(tmp_path)
     assert opened.name == name

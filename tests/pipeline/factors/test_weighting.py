@@ -7,6 +7,8 @@ from scipy.sparse import csr_matrix
 from pipeline.errors import DataError
 from pipeline.factors.weighting import Weighting, WeightingSettings, weigh
 
+CONFIDENCES = ("binary", "log1p", "raw", "bm25")
+
 
 def _oracle(dense: np.ndarray, settings: WeightingSettings) -> np.ndarray:
     """The definition, entry by entry in float64."""
@@ -46,7 +48,7 @@ def test_leaves_its_input_alone_and_shares_nothing(plays: csr_matrix) -> None:
         assert not any(np.shares_memory(array, source) for source in arrays)
 
 
-@pytest.mark.parametrize("confidence", ["binary", "log1p", "raw"])
+@pytest.mark.parametrize("confidence", CONFIDENCES)
 def test_an_attribute_of_one_item_weighs_as_the_item(plays: csr_matrix, confidence: str) -> None:
     weighting = Weighting.fit(plays, WeightingSettings(confidence=confidence))
     permuted = plays[:, np.arange(plays.shape[1])[::-1]]
@@ -54,19 +56,22 @@ def test_an_attribute_of_one_item_weighs_as_the_item(plays: csr_matrix, confiden
     assert (weighting.transform_items(permuted.tocsr()) != expected).nnz == 0
 
 
-def test_a_known_user_weighs_the_same_as_a_new_row(plays: csr_matrix) -> None:
-    weighting = Weighting.fit(plays, WeightingSettings())
+@pytest.mark.parametrize("confidence", CONFIDENCES)
+def test_a_known_user_weighs_the_same_as_a_new_row(plays: csr_matrix, confidence: str) -> None:
+    weighting = Weighting.fit(plays, WeightingSettings(confidence=confidence))
     assert (weighting.transform_users(plays[5:9]) != weighting.transform(plays)[5:9]).nnz == 0
 
 
-def test_a_new_user_with_items_nobody_had_is_finite() -> None:
-    weighting = Weighting.fit(csr_matrix([[1.0, 0.0], [2.0, 0.0]]), WeightingSettings())
+@pytest.mark.parametrize("confidence", CONFIDENCES)
+def test_a_new_user_with_items_nobody_had_is_finite(confidence: str) -> None:
+    settings = WeightingSettings(confidence=confidence)
+    weighting = Weighting.fit(csr_matrix([[1.0, 0.0], [2.0, 0.0]]), settings)
     row = weighting.transform_users(csr_matrix([[0.0, 3.0]]))
     assert np.isfinite(row.data).all()
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, np.nan, np.inf])
-@pytest.mark.parametrize("confidence", ["binary", "log1p", "raw"])
+@pytest.mark.parametrize("confidence", CONFIDENCES)
 def test_refuses_weights_that_are_not_above_zero(weight: float, confidence: str) -> None:
     matrix = csr_matrix((np.array([1.0, weight]), [0, 1], [0, 2]), shape=(1, 2))
     with pytest.raises(DataError, match="finite numbers above zero"):
@@ -86,6 +91,11 @@ def test_refuses_a_mean_that_overflows() -> None:
 def test_refuses_confidences_that_vanish_in_float32() -> None:
     with pytest.raises(DataError, match="leave the range of float32"):
         weigh(csr_matrix([[1e300, 1.0]]), WeightingSettings(confidence="raw"))
+
+
+def test_refuses_a_bm25_that_overflows(plays: csr_matrix) -> None:
+    with pytest.raises(DataError, match="confidences of the weighting 'bm25' leave the range of float32"):
+        weigh(plays, WeightingSettings(confidence="bm25", bm25_k1=1.7e308))
 
 
 def test_refuses_another_shape(plays: csr_matrix) -> None:

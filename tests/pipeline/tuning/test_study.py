@@ -183,9 +183,10 @@ class TestBudget:
 
 
 class TestSpace:
-    def test_every_transform_of_equal_weights_is_the_same(self):
-        assert "weighting.confidence" in space().ranges
-        assert "weighting.confidence" not in StudySpace.of(config(), weights_differ=False).ranges
+    def test_every_transform_of_equal_weights_is_the_same_but_for_bm25(self):
+        assert space().ranges["weighting.confidence"] == Choice(("binary", "log1p", "raw", "bm25"))
+        of_equal = StudySpace.of(config(), weights_differ=False)
+        assert of_equal.ranges["weighting.confidence"] == Choice(("binary", "bm25"))
 
     def test_a_model_that_ignores_confidences_leaves_the_weighting_alone(self):
         assert not any(name.startswith("weighting") for name in space(factorize={"model": "bpr"}).ranges)
