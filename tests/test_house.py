@@ -34,11 +34,12 @@ BELOW = {
     "lookup": {"explain", "fold_in", "names", "published", "store"},
     "plan": {"data", "evaluation", "tables", "steps", "tasks", "reporting"},
     "summary": {"explain", "lookup", "plan", "tasks"},
+    "docs": {"factors"},
     "compare": {"data", "evaluation", "published", "store", "summary"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
     "operations": {"lock", "store"},
     "cli": {
-        *("compare", "lock", "lookup", "operations", "plan", "reporting", "steps", "store", "summary", "tasks"),
+        *("compare", "docs", "lock", "lookup", "operations", "plan", "reporting", "steps", "store", "summary", "tasks"),
         "tuning",
     },
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cli import comparing, lookups, roots, runs, tuning
+from pipeline.cli import comparing, documentation, lookups, roots, runs, tuning
 from pipeline.cli.terminal import app, main
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _COMMANDS: Final[tuple[Callable[..., Any], ...]] = (
     roots.status,
     roots.rollback,
     roots.clean,
+    documentation.docs,
 )
 
 for command in _COMMANDS:

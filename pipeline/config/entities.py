@@ -14,14 +14,18 @@ from pipeline.config.sections import FileSettings, Name, Section
 class NamesSettings(FileSettings):
     """Where the names of an entity type are: a file with a column of ids and one of names."""
 
+    #: Column of the ids.
     id: str
+    #: Column of the names.
     name: str
 
 
 class MapSettings(FileSettings):
     """Which items have which attributes: a file with a column of item ids and one of attribute values."""
 
+    #: Column of the items' ids; an item may come several times, once for each value.
     id: str
+    #: Column of the attribute's values, which are the ids of the entity type.
     value: str
     #: Splits one cell into several values, such as ``"|"`` for ``Comedy|Drama``.
     separator: str | None = Field(default=None, min_length=1)
@@ -32,7 +36,7 @@ class VectorsSettings(Section):
 
     #: A file, or a folder or glob of files, in the order of their names; ``{date}`` is the date of the run.
     path: str
-    #: ``auto`` goes by the file's ending and beginning; else a format of :data:`annlib.vectors.FORMATS`.
+    #: ``auto`` goes by the file's ending and beginning; else one of :data:`annlib.vectors.FORMATS`.
     format: str = "auto"
     #: Column of the ids in Parquet; without ids, row numbers from 0 are the ids.
     id_column: str | None = None
@@ -56,6 +60,7 @@ class ColumnEntity(Section):
 
     #: The interactions' column of this entity type; exactly one entity type has the item column.
     column: str | None = None
+    #: Names of its entities, for people; without it, or where an id has none, the id is the name.
     names: NamesSettings | None = None
 
 
@@ -64,16 +69,20 @@ class AttributeEntity(Section):
 
     #: The entity type this one is an attribute of: that of the items.
     of: str
+    #: Which items have which values.
     map: MapSettings
+    #: Names of its entities, for people; without it, or where an id has none, the id is the name.
     names: NamesSettings | None = None
 
 
 class FileEntity(Section):
     """A section ``[entities.NAME]`` of an entity type whose vectors come from a file."""
 
+    #: The vectors, all of the same dimensions.
     vectors: VectorsSettings
     #: Entity types of the same space can have tables between them; without a name, the vectors are in one of their own.
     space: Name | None = None
+    #: Names of its entities, for people; without it, or where an id has none, the id is the name.
     names: NamesSettings | None = None
 
 

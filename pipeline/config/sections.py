@@ -58,7 +58,9 @@ class FileSettings(Section):
 class InteractionsSettings(FileSettings):
     """The section ``[interactions]``: where the events are and what their columns mean."""
 
+    #: Column of the users' ids, integers or strings.
     user: str
+    #: Column of the items' ids, integers or strings.
     item: str
     #: Column of weights, above zero; without it every event weighs 1. Weights of the same user and item are summed.
     weight: str | None = None
@@ -70,9 +72,9 @@ class InteractionsSettings(FileSettings):
     window_days: int | None = Field(default=None, ge=1)
     #: Filter over the columns, such as ``plays >= 2 and country in ["se", "no"]``.
     where: str | None = None
-    #: Users with fewer distinct items are left out ...
+    #: Users with fewer distinct items are left out, in turn with items of fewer distinct users, until both hold.
     min_items_per_user: int = Field(default=1, ge=1)
-    #: ... and items with fewer distinct users, until both hold.
+    #: Items with fewer distinct users are left out, in turn with users of fewer distinct items, until both hold.
     min_users_per_item: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
@@ -129,6 +131,7 @@ class EvaluationSettings(Section):
     #: Hold-outs that are measured, each with a fit of its own. By time: the last events, those before them, and so on,
     #: of as many events each, with what was before them for training. By user: other items of each user.
     folds: int = Field(default=1, ge=1, le=20)
+    #: List lengths at which quality is measured.
     cutoffs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
         default=(10, 20, 100), min_length=1, strict=False
     )

@@ -13,12 +13,14 @@ from pipeline.config.sections import USER, FileSettings, Metric, Name, Section
 class ListSettings(FileSettings):
     """A file that lists ids: the users of a table, or what it may or may not hold."""
 
+    #: Column of the ids.
     id: str
 
 
 class BoostSettings(ListSettings):
     """A file of ids and the factors that their scores are multiplied by."""
 
+    #: Column of the factors, numbers above zero.
     boost: str
 
 
@@ -37,8 +39,11 @@ class TableSettings(Section):
     The rules of the catalogue, from ``allow`` on, combine; :mod:`pipeline.tables.rules` says in what order they apply.
     """
 
+    #: Name of the table, and of its folder.
     name: Name
+    #: Entity type that has lists: each of its entities one.
     source: Name = Field(alias="from")
+    #: Entity type that the lists are of.
     target: Name = Field(alias="to")
     #: Neighbours of each, at most.
     k: int = Field(default=50, ge=1, le=100_000)

@@ -11,11 +11,12 @@ What a block is, its language says:
 - ``sql``: statements for DuckDB.
 - without a language: a figure.
 
-In what is printed, ``...`` stands for anything, and trailing blanks do not matter. Comments of HTML, which no reader
-sees, direct the test:
+In what is printed, ``...`` stands for anything within a line, and on a line of its own for any lines; the number of
+blanks does not matter. Comments of HTML, which no reader sees, direct the test:
 
 - ``<!-- not run: REASON -->``, before a block: it cannot be run in a test.
 - ``<!-- in the test: THIS for THAT -->``, before a block: THIS is run where the page says THAT, which takes longer.
+- ``<!-- figures vary -->``, before a block: numbers in what is printed are those of one machine and version.
 - ``<!-- file: NAME -->``, before a block: it is the content of a file, which is written.
 - ``<!-- continues: PAGE -->``, anywhere: the page goes on in the folder that another of the same folder ends with.
 """
@@ -42,6 +43,8 @@ from pipeline.config import Config, parse_config
 
 LANGUAGES = {"sh", "console", "python", "text", "toml", "sql", ""}
 _FENCE = re.compile(r"^( *)(`{3,})(\S*)\s*$")
+_FIGURES_VARY = "<!-- figures vary -->"
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*(?:e-?\d+)?")
 _DIRECTIVE = re.compile(r"^\s*<!-- (not run|in the test|file|continues): (.+) -->\s*$")
 #: Seconds after which a block hangs.
 _TIMEOUT = 120
@@ -56,6 +59,7 @@ class Block:
     text: str
     not_run: str | None = None
     file: str | None = None
+    figures_vary: bool = False
 
     def fail(self, what: str) -> None:
         pytest.fail(f"{self.place}: {what}\n\n{self.text}", pytrace=False)
@@ -72,7 +76,7 @@ class Page:
     @classmethod
     def read(cls, path: Path) -> Page:
         """Find the blocks of a page and what directs the test."""
-        blocks, said, replaced, continues = [], {}, [], None
+        blocks, said, replaced, figures_vary, continues = [], {}, [], False, None
         lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         for number, line in lines:
             if match := _DIRECTIVE.match(line):
@@ -82,6 +86,8 @@ class Page:
                     replaced.append(match[2])
                 else:
                     said[match[1]] = match[2]
+            elif line.strip() == _FIGURES_VARY:
+                figures_vary = True
             elif match := _FENCE.match(line):
                 indent, fence, language = match.groups()
                 text = []
@@ -96,9 +102,10 @@ class Page:
                 content = "\n".join(text) + "\n"
                 for directive in replaced:
                     content = _replace(content, directive, f"{path}:{number}")
-                blocks.append(Block(f"{path.name}:{number}", language, content, said.get("not run"), said.get("file")))
-                said, replaced = {}, []
-            elif line.strip() and (said or replaced):
+                place = f"{path.name}:{number}"
+                blocks.append(Block(place, language, content, said.get("not run"), said.get("file"), figures_vary))
+                said, replaced, figures_vary = {}, [], False
+            elif line.strip() and (said or replaced or figures_vary):
                 raise ValueError(f"{path}:{number}: expected a block after the directives before it")
         return cls(path, blocks, continues)
 
@@ -187,7 +194,7 @@ class Runner:
 
     @staticmethod
     def _compare(block: Block, expected: str, printed: str) -> None:
-        if not matches(expected, printed):
+        if not matches(expected, printed, figures_vary=block.figures_vary):
             block.fail(f"expected this output:\n{expected}\ngot:\n{printed}\nof")
 
 
@@ -208,10 +215,16 @@ def console_commands(text: str) -> list[tuple[str, str]]:
     return commands
 
 
-def matches(expected: str, printed: str) -> bool:
-    """Whether what was printed is as expected, where ``...`` stands for anything."""
-    lines, wanted = (re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip("\n") for text in (printed, expected))
-    return re.fullmatch(".*?".join(map(re.escape, wanted.split("..."))), lines, flags=re.DOTALL) is not None
+def matches(expected: str, printed: str, *, figures_vary: bool = False) -> bool:
+    """Whether what was printed is as expected, where ``...`` stands for anything; alone on a line, for lines."""
+    if figures_vary:
+        expected, printed = (_NUMBER.sub("0", text) for text in (expected, printed))
+    wanted = [" ".join(line.split()) for line in expected.strip().splitlines()]
+    shown = "".join(f"{' '.join(line.split())}\n" for line in printed.strip().splitlines())
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else ".*?".join(map(re.escape, line.split("..."))) + r"\n" for line in wanted
+    )
+    return re.fullmatch(pattern, shown) is not None
 
 
 def check_toml(text: str) -> None:

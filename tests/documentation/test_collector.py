@@ -107,7 +107,15 @@ def test_configurations_are_checked_whole_or_in_part(run):
 
 
 def test_dots_stand_for_anything_in_an_output(documentation):
-    assert documentation.matches("a ... z\n", "a b\nc z  \n")
+    assert documentation.matches("a ... z\n", "a  b c z  \n")
+    assert documentation.matches("...\na\n...\nz", "a\nb\nc\nz")
+    assert not documentation.matches("a ... z", "a b\nc z")
     assert documentation.matches("a (b)", "a (b)\n\n")
     assert not documentation.matches("a ... z", "a z")
     assert not documentation.matches("a", "a b")
+
+
+def test_figures_may_vary_and_words_may_not(documentation):
+    assert documentation.matches("recall 0.12 of 1,000", "recall  0.1345 of 12,345", figures_vary=True)
+    assert not documentation.matches("recall 0.12", "recall 0.13")
+    assert not documentation.matches("recall 0.12", "ndcg 0.12", figures_vary=True)

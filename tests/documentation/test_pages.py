@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
+FOLDERS = ("pipeline/docs", "annlib/docs")
+PAGES = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CONTRIBUTING.md",
+    *(page for folder in FOLDERS for page in sorted((REPOSITORY / folder).glob("*.md"))),
+]
 
 #: The blocks that are not run, each with a reason in its page: so many of each, and no more.
 NOT_RUN = {"README.md": 1, "CONTRIBUTING.md": 1}

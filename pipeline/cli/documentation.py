@@ -1,0 +1,26 @@
+"""The command that shows the documentation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from pipeline.docs import page, pages, title
+
+
+def docs(
+    name: Annotated[str | None, typer.Argument(metavar="PAGE", help="Its name; without it, all are listed.")] = None,
+) -> None:
+    """Show a page of the documentation, or list the pages."""
+    console = Console()
+    if name is not None:
+        console.print(Markdown(page(name)))
+        return
+    listed = Table("page", "about", box=None)
+    for known, text in pages().items():
+        listed.add_row(known, title(text))
+    console.print(listed)
