@@ -28,6 +28,7 @@ from pipeline.config import (
     FileSettings,
     TableSettings,
 )
+from pipeline.factors.automatic import AutomaticSettings
 from pipeline.factors.base import ENTRY_POINT_GROUP, find_factorizer
 
 if TYPE_CHECKING:
@@ -214,7 +215,8 @@ def _settings(model: type[BaseModel], prefix: str = "") -> str:
         description = descriptions.get(name)
         if description is None:
             raise ValueError(f"{model.__module__}.{model.__name__}.{name}: expected a description, lines of `#:` above")
-        facts = [_type_name(field.annotation), *_bounds(field.metadata), _default(field)]
+        automatic = issubclass(model, AutomaticSettings) and name in model.automatic()
+        facts = [_type_name(field.annotation), *_bounds(field.metadata), _default(field, automatic=automatic)]
         lines.append(_wrapped(f"- **`{key}`**: {'; '.join(facts)}. {_plain(description)}"))
         lines += [_settings(inner, f"{key}.") for inner in _models(field.annotation)]
     return "\n".join(lines)
@@ -290,10 +292,12 @@ def _bounds(metadata: Any) -> Iterator[str]:
                 yield "letters, digits and `_`, a letter first"
 
 
-def _default(field: FieldInfo) -> str:
+def _default(field: FieldInfo, *, automatic: bool) -> str:
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
+    if automatic:
+        return 'chosen from the data where left out or `"auto"`'
     return "optional" if default is None else f"default `{_toml(default)}`"
 
 

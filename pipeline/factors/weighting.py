@@ -28,10 +28,10 @@ class WeightingSettings(AutomaticSettings):
     #: (``bm25_k1``), those of users with long histories count for less (``bm25_b``), and rare items for more.
     confidence: Auto[Literal["binary", "log1p", "raw", "bm25"]] = "log1p"
     #: Confidences are divided by (number of items of the user) ** user_degree_power, so that users of thousands of
-    #: items do not decide alone what the vectors are; 0 leaves them as they are ...
+    #: items do not decide alone what the vectors are; 0 leaves them as they are.
     user_degree_power: Auto[float] = Field(default=0.5, ge=0.0, le=1.0)
-    #: ... and by (number of users of the item) ** item_degree_power, so that popular items do not; then they are scaled
-    #: to a mean of 1.
+    #: Confidences are divided by (number of users of the item) ** item_degree_power, so that popular items do not
+    #: decide either; then all are scaled to a mean of 1.
     item_degree_power: Auto[float] = Field(default=0.5, ge=0.0, le=1.0)
     #: Under ``bm25``: the higher, the longer a higher weight goes on counting for more.
     bm25_k1: float = Field(default=100.0, gt=0.0, allow_inf_nan=False)
