@@ -15,6 +15,7 @@ from pipeline.data.matrices import open_array
 from pipeline.errors import ConfigError, StoreError
 from pipeline.factors.fitted import FittedModel
 from pipeline.fold_in import FoldIn
+from pipeline.names import NameIndex
 from pipeline.store import Store, read_json
 
 if TYPE_CHECKING:
@@ -106,6 +107,22 @@ class PublishedRun:
         if entity in self.imported:
             return self.imported[entity].vocabulary(entity)
         return self.encoded.vocabulary(entity)
+
+    def names(self, entity: str) -> NameIndex:
+        """The names of an entity type, to be searched as they are typed.
+
+        Raises
+        ------
+        StoreError
+            If the run was published before names were indexed.
+        """
+        self.check_entity(entity)
+        if entity not in self.content.get("names", {}):
+            raise StoreError(
+                f"the run of {self.date} has no index of names: it was published by an earlier version of cfpipe",
+                hint="Run again: cfpipe run CONFIG.",
+            )
+        return NameIndex.open(self._store.path(self.content["names"][entity]))
 
     def index(self, entity: str, metric: str) -> annlib.Index:
         """The index of an entity type under a metric.

@@ -27,7 +27,7 @@ from pipeline.config.sections import (
     ReportSettings,
     RunSettings,
 )
-from pipeline.config.spaces import InteractionSpace
+from pipeline.config.spaces import InteractionSpace, space_of
 from pipeline.config.tables import (
     CATALOGUE_RULES,
     BoostSettings,
@@ -63,4 +63,5 @@ __all__ = [
     "VectorsSettings",
     "load_config",
     "parse_config",
+    "space_of",
 ]

@@ -1,6 +1,6 @@
 """The Luigi graph: which step needs which, where its output goes, and nothing else."""
 
-from pipeline.tasks.entities import ImportVectors
+from pipeline.tasks.entities import ImportVectors, IndexNames
 from pipeline.tasks.inputs import EntityFiles, HeldOutInteractions, Interactions, RuleFile, UserList
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, FoldInEntity, SplitInteractions
 from pipeline.tasks.maps import DrawMap
@@ -19,6 +19,7 @@ __all__ = [
     "FoldInEntity",
     "HeldOutInteractions",
     "ImportVectors",
+    "IndexNames",
     "Interactions",
     "PublishRun",
     "RuleFile",

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 import luigi
 import numpy as np
 
+from pipeline import names
+from pipeline.config import USER
 from pipeline.data import imported
 from pipeline.data.imported import ImportedVectors
 from pipeline.errors import DataError
+from pipeline.factors.weighting import column_degrees
 from pipeline.steps import PipelineTask, StepTask
+from pipeline.store import publish_folder
 from pipeline.tasks.inputs import EntityFiles, without_paths
 from pipeline.tasks.interactions import EncodeInteractions, FitFactors, FoldInEntity
 
@@ -68,6 +72,42 @@ def vocabulary_task(task: PipelineTask, entity: str) -> EncodeInteractions | Imp
     if entity in task.settings.file_entities:
         return task.other(ImportVectors, entity=entity)
     return task.other(EncodeInteractions)
+
+
+class IndexNames(StepTask):
+    """The names of an entity type, searched as they are typed."""
+
+    version = names.SCHEMA_VERSION
+
+    entity = luigi.Parameter(positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The names, and what tells how popular who bears them is."""
+        return {"vocabulary": vocabulary_task(self, self.entity)}
+
+    def ingredients(self) -> dict[str, Any]:
+        """Which entity type."""
+        return {"entity": self.entity}
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder that :class:`~pipeline.names.NameIndex` opens."""
+        return self.folder("names")
+
+    def make(self, report: Progress) -> None:
+        """Build."""
+        vocabulary = vocabulary_task(self, self.entity).open().vocabulary(self.entity)
+        index = names.build_name_index(vocabulary.display_names(), self._popularity())
+        with publish_folder(Path(self.output().path)) as folder:
+            index.save(folder)
+
+    def _popularity(self) -> NDArray[np.int64] | None:
+        """Users of each item or attribute, items of each user; None where there are no interactions."""
+        if self.entity in self.settings.file_entities:
+            return None
+        encoded = self.other(EncodeInteractions).open()
+        if self.entity == USER:
+            return np.diff(encoded.user_items.indptr).astype(np.int64)
+        return column_degrees(encoded.entity_items(self.entity))
 
 
 def vectors_task(task: PipelineTask, entity: str) -> FitFactors | FoldInEntity | ImportVectors:

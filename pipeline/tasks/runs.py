@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import luigi
 
-from pipeline.config import USER
+from pipeline.config import USER, space_of
 from pipeline.evaluation.baselines import RECENT_SHARE
 from pipeline.evaluation.check import check_run
 from pipeline.evaluation.evaluate import evaluate
@@ -16,7 +16,7 @@ from pipeline.evaluation.files import EVALUATION_FILE, write_evaluation
 from pipeline.evaluation.folds import summarize_folds
 from pipeline.steps import PipelineTask, StepTask
 from pipeline.store import publish_folder, publish_json, read_json
-from pipeline.tasks.entities import ImportVectors, vectors_task
+from pipeline.tasks.entities import ImportVectors, IndexNames, vectors_task
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
 from pipeline.tasks.maps import DrawMap
 from pipeline.tasks.tables import BuildIndex, WriteTable
@@ -127,9 +127,10 @@ class PublishRun(StepTask):
     version = 2
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """A checked run, the indexes that look-ups use beside those of the tables, and the maps."""
+        """A checked run, the indexes that look-ups use beside those of the tables, the maps and those of the names."""
         maps = {f"map.{entity}": task for entity, task in self.maps().items()}
-        return {"check": self.other(CheckRun), **self.lookup_indexes(), **maps}
+        names = {f"names.{entity}": task for entity, task in self.name_indexes().items()}
+        return {"check": self.other(CheckRun), **self.lookup_indexes(), **maps, **names}
 
     def ingredients(self) -> dict[str, Any]:
         """Nothing that is not in what it requires, but the name people know the run by."""
@@ -161,6 +162,8 @@ class PublishRun(StepTask):
                 for entity in settings.entities
             },
             "maps": {entity: self._relative(task) for entity, task in self.maps().items()},
+            "names": {entity: self._relative(task) for entity, task in self.name_indexes().items()},
+            "spaces": {entity: space_of(entity, settings.entities[entity]) for entity in settings.entities},
             "checks": self._relative(self.other(CheckRun)),
             "outputs": self._outputs(),
         }
@@ -192,6 +195,10 @@ class PublishRun(StepTask):
     def maps(self) -> dict[str, DrawMap]:
         """A map of every entity type but users: of people, there is nothing to show."""
         return {entity: self.other(DrawMap, entity=entity) for entity in self.settings.entities if entity != USER}
+
+    def name_indexes(self) -> dict[str, IndexNames]:
+        """The names of each entity type."""
+        return {entity: self.other(IndexNames, entity=entity) for entity in self.settings.entities}
 
     @classmethod
     def bulk_complete(cls, dates: Iterable[datetime.date]) -> list[datetime.date]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from rapidfuzz import fuzz, process
 
 from pipeline.data.ids import INTEGER, STRING
 from pipeline.errors import UnknownNameError
+from pipeline.names.folding import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,13 +74,6 @@ def find_rows(
             if rows[query] < 0 and not skip_unknown:
                 raise _unknown(vocabulary, entity, query)
     return np.fromiter((rows[query] for query in queries), dtype=np.int32, count=len(queries))
-
-
-def fold(text: str) -> str:
-    """A name without what people do not type alike: case, accents, width and outer or repeated blanks."""
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return " ".join(letters.split())
 
 
 class _Matcher:
