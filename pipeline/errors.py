@@ -67,3 +67,9 @@ class UnknownNameError(PipelineError):
     """A name or id that is looked up matches nothing, or several items."""
 
     exit_code = 8
+
+
+class ServeError(PipelineError):
+    """The server cannot listen where it was told to."""
+
+    exit_code = 9

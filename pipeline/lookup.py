@@ -115,7 +115,7 @@ class Run(PublishedRun):
         users = self.encoded.vocabulary(USER)
         entity = self._recommendable(entity)
         row = find_row(users, USER, user)
-        exclude = self._as_entities(self.encoded.user_items[[row]], None, entity) if exclude_seen else None
+        exclude = self.as_entities(self.encoded.user_items[[row]], None, entity) if exclude_seen else None
         return self._best(self.vectors(USER)[row], entity, k, exclude)
 
     def recommend_history(
@@ -159,7 +159,7 @@ class Run(PublishedRun):
         rows = self.fold_in.histories([history], of)
         if rows.nnz == 0:
             raise DataError("nothing to recommend from: the history is empty")
-        exclude = self._as_entities(rows, of, to) if exclude_history else None
+        exclude = self.as_entities(rows, of, to) if exclude_history else None
         return self._best(self.fold_in.users(rows, of)[0], to, k, exclude)
 
     def fold_in_users(
@@ -262,6 +262,26 @@ class Run(PublishedRun):
         """
         return self._explain(self.fold_in.histories([history], of), of, item, to)
 
+    def as_entities(self, history: csr_matrix, of: str | None, entity: str) -> csr_matrix | None:
+        """A history as entities of another type: the attributes of items; None where nothing follows from it.
+
+        Parameters
+        ----------
+        history
+            CSR, shape ``(m, n_entities)``.
+        of
+            Its entity type; the items by default.
+        entity
+            The entity type wanted.
+        """
+        items = self.encoded.item_entity
+        of = of or items
+        if of == entity:
+            return history
+        if of == items and entity != USER:
+            return csr_matrix(history @ self.encoded.attribute(entity))
+        return None
+
     def _recommendable(self, entity: str | None) -> str:
         """The entity type meant, which must come from the interactions."""
         entity = entity or self.encoded.item_entity
@@ -275,16 +295,6 @@ class Run(PublishedRun):
     ) -> list[Neighbor]:
         rows, scores = self.index(entity, "inner_product").search_rows(user_vector[None, :], k, exclude=exclude)
         return self._neighbors(entity, rows[0], scores[0])
-
-    def _as_entities(self, history: csr_matrix, of: str | None, entity: str) -> csr_matrix | None:
-        """A history as entities of another type: the attributes of items; None where nothing follows from it."""
-        items = self.encoded.item_entity
-        of = of or items
-        if of == entity:
-            return history
-        if of == items and entity != USER:
-            return csr_matrix(history @ self.encoded.attribute(entity))
-        return None
 
     def _explain(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cli import comparing, documentation, lookups, roots, runs, tuning
+from pipeline.cli import comparing, documentation, lookups, roots, runs, serving, tuning
 from pipeline.cli.terminal import app, main
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ _COMMANDS: Final[tuple[Callable[..., Any], ...]] = (
     lookups.similar,
     lookups.recommend,
     lookups.explain,
+    serving.serve,
     tuning.tune,
     comparing.compare,
     roots.status,

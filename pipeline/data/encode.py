@@ -323,8 +323,11 @@ class Encoded:
         return loaded[entity]
 
     def attribute(self, entity: str) -> csr_matrix:
-        """Which items have which values, CSR, binary float32, shape ``(n_items, n_values)``."""
-        return open_csr(self._existing(self.folder / "attributes" / entity))
+        """Which items have which values, CSR, binary float32, shape ``(n_items, n_values)``; opened once."""
+        opened: dict[str, csr_matrix] = self.__dict__.setdefault("_attributes", {})
+        if entity not in opened:
+            opened[entity] = open_csr(self._existing(self.folder / "attributes" / entity))
+        return opened[entity]
 
     def entity_items(self, entity: str) -> csr_matrix:
         """Summed weights of users and an entity type, CSR, float32, shape ``(n_users, n_entities)``.
