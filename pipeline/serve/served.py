@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix
 
 from pipeline.config import USER
@@ -47,7 +46,7 @@ class ServedRun:
             self._explains = run.fold_in.model.factorizer.explains()
         else:
             self._explains = not run.has_interactions
-        self._maps = {entity: self._read_map(entity) for entity in run.content.get("maps", {})}
+        self._maps = {entity: self._read_map(entity) for entity in run.maps}
 
     def describe_run(self) -> models.Run:
         """What there is."""
@@ -190,6 +189,5 @@ class ServedRun:
         return str(spaces.get(entity, default))
 
     def _read_map(self, entity: str) -> models.Map:
-        table = pq.read_table(self._run.root / self._run.content["maps"][entity])
-        columns = table.select(["id", "name", "x", "y", "group"]).to_pylist()
-        return models.Map(places=[models.Place(**{**place, "id": str(place["id"])}, type=entity) for place in columns])
+        places = self._run.map(entity).select(["id", "name", "x", "y", "group"]).to_pylist()
+        return models.Map(places=[models.Place(**{**place, "id": str(place["id"])}, type=entity) for place in places])
