@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.store import RunRecord, Store
 
 #: What ``current.json`` says of a run that is not a path.
-_NOT_PATHS: Final = ("date", "item_entity", "name", "run", "schema_version")
+_NOT_PATHS: Final = ("date", "item_entity", "name", "run", "schema_version", "spaces")
 #: An output of a step carries its fingerprint; everything below belongs to it.
 _OUTPUT: Final = re.compile(r"[0-9a-f]{16}(\.json)?")
 #: Folders of a root that are no step's: the markers of the runs, and studies, which are somebody's work.
