@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +68,11 @@ class FoldIn:
     def model(self) -> FittedModel:
         """The fitted model."""
         return self._model
+
+    @cached_property
+    def user_items(self) -> csr_matrix:
+        """The weights of the fit, CSR, float32, shape ``(n_users, n_items)``: summed, and faded by a half-life."""
+        return self._model.fitted_on(self._encoded.user_items)
 
     def histories(
         self, histories: Sequence[History], of: str | None = None, *, skip_unknown: bool = False

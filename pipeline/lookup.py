@@ -246,7 +246,7 @@ class Run(PublishedRun):
             If the model cannot explain, or the run has no interactions, or the entity type does not come from them.
         """
         row = find_row(self.encoded.vocabulary(USER), USER, user)
-        return self._explain(self.encoded.user_items[[row]], None, item, to, user_vector=self.vectors(USER)[row])
+        return self._explain(self.fold_in.user_items[[row]], None, item, to, user_vector=self.vectors(USER)[row])
 
     def explain_history(
         self, history: History, item: int | str, *, to: str | None = None, of: str | None = None

@@ -213,7 +213,8 @@ def _factorization_memory(step: StepTask, item_entity: str, sizes: Sizes) -> int
         return 24 * sizes.rows + 2 * matrix
     if isinstance(step, FitFactors):
         # The matrix, its confidences and its transpose; both sides' vectors and the solver's copy of them.
-        return 3 * matrix + 2 * (users.nbytes + items.nbytes)
+        faded = 0 if step.settings.weighting.half_life_days is None else 64 * sizes.rows
+        return 3 * matrix + 2 * (users.nbytes + items.nbytes) + faded
     if isinstance(step, FoldInEntity):
         return 3 * matrix + users.nbytes + items.nbytes
     if isinstance(step, Evaluate):

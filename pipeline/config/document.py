@@ -113,6 +113,8 @@ class Config(Section):
             return
         if self.evaluation.split == "time":
             raise ValueError("evaluation.split = 'time' needs interactions.timestamp")
+        if self.weighting.half_life_days is not None:
+            raise ValueError("weighting.half_life_days needs interactions.timestamp")
         for table in self.tables:
             for key in ("active_days", "active_since"):
                 if getattr(table, key) is not None:

@@ -56,6 +56,10 @@ class EncodedEvents:
     weights: NDArray[np.float32]
     timestamps: NDArray[np.int64]
 
+    def where(self, mask: NDArray[np.bool_]) -> EncodedEvents:
+        """The events for which a mask is true."""
+        return EncodedEvents(self.user_rows[mask], self.item_rows[mask], self.weights[mask], self.timestamps[mask])
+
 
 def input_stamps(config: Config, date: datetime.date) -> dict[str, list[FileStamp]]:
     """What tells whether the inputs of :func:`encode` are still the same, by the section that names them.
@@ -329,14 +333,22 @@ class Encoded:
             opened[entity] = open_csr(self._existing(self.folder / "attributes" / entity))
         return opened[entity]
 
-    def entity_items(self, entity: str) -> csr_matrix:
+    def entity_items(self, entity: str, user_items: csr_matrix | None = None) -> csr_matrix:
         """Summed weights of users and an entity type, CSR, float32, shape ``(n_users, n_entities)``.
 
         For an attribute: each item's weight goes to every value the item has. Computed anew at each call.
+
+        Parameters
+        ----------
+        entity
+            The items, or an attribute of theirs.
+        user_items
+            Other weights of users and items in the place of :attr:`user_items`.
         """
+        user_items = self.user_items if user_items is None else user_items
         if entity == self.item_entity:
-            return self.user_items
-        product = csr_matrix(self.user_items @ self.attribute(entity))
+            return user_items
+        product = csr_matrix(user_items @ self.attribute(entity))
         product.sort_indices()
         return canonical(product)
 

@@ -18,7 +18,9 @@ Rows = NDArray[np.int32]
 _PARTS = ("indptr", "indices", "data")
 
 
-def sum_pairs(rows: Rows, columns: Rows, weights: NDArray[np.float32] | None, shape: tuple[int, int]) -> csr_matrix:
+def sum_pairs(
+    rows: Rows, columns: Rows, weights: NDArray[np.float32 | np.float64] | None, shape: tuple[int, int]
+) -> csr_matrix:
     """Sum the weights of each pair of row and column.
 
     Two stable counting sorts, by column and then by row, in place of a comparison sort; the sums are made in float64
@@ -29,7 +31,7 @@ def sum_pairs(rows: Rows, columns: Rows, weights: NDArray[np.float32] | None, sh
     rows, columns
         int32, of the same length.
     weights
-        float32, above zero; None for ones.
+        float32 or float64, above zero; None for ones.
 
     Returns
     -------

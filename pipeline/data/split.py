@@ -173,7 +173,7 @@ def without(matrix: csr_matrix, other: csr_matrix) -> csr_matrix:
     return _where(matrix, ~np.isin(places, others, assume_unique=True))
 
 
-def _stored_at(matrix: csr_matrix, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.bool_]:
+def stored_at(matrix: csr_matrix, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Whether a matrix stores a value at each of some places; its indices are sorted."""
     n_columns = np.int64(matrix.shape[1])
     stored = row_numbers(matrix) * n_columns + matrix.indices
@@ -221,6 +221,12 @@ class Split:
         """The held-out pairs, none of them in ``train``, CSR, binary float32, shape ``(n_users, n_items)``."""
         return open_csr(self.folder / "test")
 
+    def trained(self, events: EncodedEvents) -> NDArray[np.bool_]:
+        """Which of the events that were split are in the training part; bool, shape ``(n_events,)``."""
+        if "cutoff" in self.stats:
+            return events.timestamps < np.int64(self.stats["cutoff"])
+        return stored_at(self.train, events.user_rows, events.item_rows)
+
     def recent(self, events: EncodedEvents, share: float) -> csr_matrix:
         """The pairs of the last events of the training part: what was popular most recently.
 
@@ -236,9 +242,7 @@ class Split:
         -------
         CSR, binary float32, shape ``(n_users, n_items)``.
         """
-        trained = _stored_at(self.train, events.user_rows, events.item_rows)
-        if "cutoff" in self.stats:
-            trained &= events.timestamps < self.stats["cutoff"]
+        trained = self.trained(events)
         times = events.timestamps[trained]
         place = max(0, len(times) - max(1, math.floor(share * len(times))))
         recent = np.flatnonzero(trained)[times >= np.partition(times, place)[place]]

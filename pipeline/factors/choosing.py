@@ -104,10 +104,18 @@ def choose_settings(
         return FitSettings(weighting.filled_in({}), model, None)
     statistics = MatrixStatistics.of(user_items)
     defaults = choose(statistics, name, model.factors)
-    filled_weighting, filled_model = weighting.filled_in(defaults.weighting), model.filled_in(defaults.model)
+    filled_weighting = weighting.filled_in(_with_half_life(defaults.weighting, weighting.half_life_days))
+    filled_model = model.filled_in(defaults.model)
     sections = {"weighting": filled_weighting, "factorize": filled_model}
     values = {}
     for each in names:
         section, _, key = each.partition(".")
         values[each] = getattr(sections[section], key)
     return FitSettings(filled_weighting, filled_model, ChosenSettings(RULE_VERSION, values, statistics))
+
+
+def _with_half_life(weighting: Mapping[str, Any], half_life_days: float | None) -> Mapping[str, Any]:
+    """What was chosen for the weighting, but for confidences that would see nothing of a half-life."""
+    if half_life_days is not None and weighting.get("confidence") == "binary":
+        return {**weighting, "confidence": "log1p"}
+    return weighting

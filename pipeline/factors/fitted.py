@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from pipeline.errors import StoreError
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, find_factorizer
@@ -26,6 +27,7 @@ _READABLE = (2, SCHEMA_VERSION)
 _DOCUMENT = "model.json"
 _COUNTS = ("user_degrees", "item_degrees")
 _LENGTHS = "user_lengths"
+_WEIGHTS = "weights"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class FittedModel:
         The vectors.
     chosen
         Which of the settings were chosen from the data, and from what; None where all were given.
+    weights
+        float32, shape ``(nnz,)``: the weights of the stored pairs that the model was fitted on, where a half-life has
+        made them others than those of the interactions; else None.
     """
 
     name: str
@@ -51,6 +56,19 @@ class FittedModel:
     weighting: Weighting
     factors: Factors
     chosen: ChosenSettings | None = None
+    weights: NDArray[np.float32] | None = None
+
+    def fitted_on(self, user_items: csr_matrix) -> csr_matrix:
+        """The matrix that the model was fitted on, before it was weighed.
+
+        Parameters
+        ----------
+        user_items
+            The interactions of the fit, shape ``(n_users, n_items)``.
+        """
+        if self.weights is None:
+            return user_items
+        return csr_matrix((self.weights, user_items.indices, user_items.indptr), shape=user_items.shape)
 
     def save(self, folder: Path, *, users: str, items: str) -> None:
         """Write into an existing empty folder; the vectors as ``<users>.npy`` and ``<items>.npy``."""
@@ -61,6 +79,8 @@ class FittedModel:
             np.save(_counts_path(folder, name), getattr(self.weighting, name))
         if self.weighting.user_lengths is not None:
             np.save(_counts_path(folder, _LENGTHS), self.weighting.user_lengths)
+        if self.weights is not None:
+            np.save(_counts_path(folder, _WEIGHTS), self.weights)
         for name, values in self.factors.state.items():
             (folder / "state").mkdir(exist_ok=True)
             np.save(_state_path(folder, name), values)
@@ -102,20 +122,19 @@ class FittedModel:
         settings = factorizer.Settings.model_validate_json(json.dumps(document["settings"]))
         weighting = WeightingSettings.model_validate_json(json.dumps(document["weighting"]))
         user_degrees, item_degrees = (_map(_counts_path(folder, name)) for name in _COUNTS)
-        lengths = _counts_path(folder, _LENGTHS)
+        lengths, weights = (_map_if_there(_counts_path(folder, name)) for name in (_LENGTHS, _WEIGHTS))
         vectors, chosen = document["vectors"], document.get("chosen")
         return cls(
             document["model"],
             factorizer(settings),
-            Weighting(
-                weighting, user_degrees, item_degrees, document["scale"], _map(lengths) if lengths.exists() else None
-            ),
+            Weighting(weighting, user_degrees, item_degrees, document["scale"], lengths),
             Factors(
                 _map(folder / vectors["users"]),
                 _map(folder / vectors["items"]),
                 {name: _map(_state_path(folder, name)) for name in document["state"]},
             ),
             None if chosen is None else ChosenSettings.from_json(chosen),
+            weights,
         )
 
     def parameters(self) -> dict[str, Any]:
@@ -133,6 +152,10 @@ def _counts_path(folder: Path, name: str) -> Path:
 
 def _state_path(folder: Path, name: str) -> Path:
     return folder / "state" / f"{name}.npy"
+
+
+def _map_if_there(path: Path) -> NDArray[Any] | None:
+    return _map(path) if path.exists() else None
 
 
 def _map(path: Path) -> NDArray[Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.sparse import csr_matrix
 
 from pipeline.errors import DataError
@@ -14,8 +14,6 @@ from pipeline.factors.automatic import Auto, AutomaticSettings
 from pipeline.factors.bm25 import bm25
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from numpy.typing import NDArray
 
 
@@ -37,6 +35,17 @@ class WeightingSettings(AutomaticSettings):
     bm25_k1: float = Field(default=100.0, gt=0.0, allow_inf_nan=False)
     #: Under ``bm25``: how much the weights of users with long histories are discounted, from 0, not at all, to 1.
     bm25_b: float = Field(default=0.8, ge=0.0, le=1.0)
+    #: Days after which an event counts for half: its weight is halved by every so many days of its age, before those of
+    #: a user and an item are summed. Counted back from the last event that is fitted, so that a training part never
+    #: knows of a later one; a history given to a look-up is of now, and weighs in full. For tastes and catalogues that
+    #: change; needs ``interactions.timestamp``, and another confidence than ``binary``, which no weight changes.
+    half_life_days: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _check_half_life(self) -> Self:
+        if self.half_life_days is not None and self.confidence == "binary":
+            raise ValueError("half_life_days changes weights, and confidence = 'binary' ignores them: take another")
+        return self
 
 
 def weigh(user_items: csr_matrix, settings: WeightingSettings) -> csr_matrix:

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config import USER, AttributeEntity
 from pipeline.data import encode, split
 from pipeline.data.encode import Encoded
+from pipeline.data.recency import sum_recent
 from pipeline.data.split import Split
 from pipeline.data.test_set import encode_test_set
 from pipeline.factors import fitted
@@ -188,15 +189,21 @@ class FitFactors(StepTask):
         factors = factorizer.fit(
             weighting.transform(user_items), seed=settings.run.seed, num_threads=settings.run.threads, progress=report
         )
-        model = FittedModel(name, factorizer, weighting, factors, fit.chosen)
+        weights = None if settings.weighting.half_life_days is None else user_items.data
+        model = FittedModel(name, factorizer, weighting, factors, fit.chosen, weights)
         with publish_folder(Path(self.output().path)) as folder:
             model.save(folder, users=USER, items=item_entity)
 
     def user_items(self) -> csr_matrix:
-        """The matrix that is factorized, before it is weighed."""
-        if self.split == "all":
-            return self.other(EncodeInteractions).open().user_items
-        return self.other(SplitInteractions, fold=self.fold).open().train
+        """The matrix that is factorized, before it is weighed; faded where there is a half-life."""
+        encoded = self.other(EncodeInteractions).open()
+        parts = None if self.split == "all" else self.other(SplitInteractions, fold=self.fold).open()
+        user_items = encoded.user_items if parts is None else parts.train
+        half_life = self.settings.weighting.half_life_days
+        if half_life is None:
+            return user_items
+        events = split.events_with_times(encoded)
+        return sum_recent(events if parts is None else events.where(parts.trained(events)), user_items.shape, half_life)
 
     def left_open(self) -> tuple[str, ...]:
         """Names of the settings that are chosen from the data when the model is fitted."""
@@ -233,7 +240,8 @@ class FoldInEntity(StepTask):
         """Fold in."""
         settings = self.settings
         encoded, model = self.other(EncodeInteractions).open(), self.other(FitFactors).open()
-        confidences = model.weighting.transform_items(encoded.entity_items(self.entity))
+        user_entities = encoded.entity_items(self.entity, model.fitted_on(encoded.user_items))
+        confidences = model.weighting.transform_items(user_entities)
         vectors = model.factorizer.fold_in_items(confidences, model.factors, num_threads=settings.run.threads)
         with publish_folder(Path(self.output().path)) as folder:
             np.save(folder / f"{self.entity}.npy", vectors)

@@ -127,7 +127,8 @@ class StudySpace:
             )
         declared: dict[str, Range | Iterations] = {f"factorize.{key}": each for key, each in model.search_space.items()}
         if model.reads_confidences:
-            declared |= {f"weighting.{key}": each for key, each in _weighting_space(weights_differ).items()}
+            space = _weighting_space(config.weighting, weights_differ)
+            declared |= {f"weighting.{key}": each for key, each in space.items()}
         watched = {name: each for name, each in declared.items() if isinstance(each, Iterations)}
         if not watched.keys() <= {cls.ITERATIONS}:
             raise ConfigError(
@@ -171,14 +172,17 @@ def _given(settings: AutomaticSettings) -> dict[str, Any]:
     return {key: value for key, value in settings.as_configured().items() if value is not None}
 
 
-def _weighting_space(weights_differ: bool) -> dict[str, Range]:
+def _weighting_space(configured: WeightingSettings, weights_differ: bool) -> dict[str, Range]:
     space: dict[str, Range] = {
         "user_degree_power": FloatRange(0.0, 1.0),
         "item_degree_power": FloatRange(0.0, 1.0),
     }
     confidences = _literals(WeightingSettings.model_fields["confidence"].annotation)
-    # Of equal weights every transform but BM25, which counts them, is the same.
-    space["confidence"] = Choice(confidences if weights_differ else ("binary", "bm25"))
+    if configured.half_life_days is not None:
+        confidences = tuple(each for each in confidences if each != "binary")
+    elif not weights_differ:
+        confidences = ("binary", "bm25")  # the others are what binary is; BM25 counts
+    space["confidence"] = Choice(confidences)
     return space
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,17 @@ import numpy as np
 
 from pipeline.data.encode import EncodedEvents
 from pipeline.data.matrices import canonical
-from pipeline.data.split import Split, events_with_times, save_split, split_by_time, split_by_user, time_cutoff, without
+from pipeline.data.recency import sum_recent
+from pipeline.data.split import (
+    Split,
+    events_with_times,
+    save_split,
+    split_by_time,
+    split_by_user,
+    stored_at,
+    time_cutoff,
+    without,
+)
 from pipeline.errors import DataError
 from pipeline.steps import PipelineTask, StepTask
 from pipeline.store import publish_folder
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import luigi
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from pipeline.data.encode import Encoded
@@ -35,14 +47,16 @@ class SplitTraining(StepTask):
         return {"encoded": self.other(EncodeInteractions)}
 
     def ingredients(self) -> dict[str, Any]:
-        """How the hold-out and the validation part are chosen."""
+        """How the hold-out and the validation part are chosen, and how weights fade."""
         settings = self.settings
+        half_life = settings.weighting.half_life_days
         return {
             "by_time": settings.splits_by_time,
             "test_fraction": settings.evaluation.test_fraction,
             "seed": settings.run.seed,
             "explicit_test": settings.evaluation.test is not None,
             **({"folds": settings.evaluation.folds} if settings.evaluation.folds > 1 else {}),
+            **({} if half_life is None else {"half_life_days": half_life}),
         }
 
     def output(self) -> luigi.LocalTarget:
@@ -55,7 +69,11 @@ class SplitTraining(StepTask):
         encoded = self.other(EncodeInteractions).open()
         split = split_training_by_time if settings.splits_by_time else split_training_by_user
         train, validation, stats = split(
-            encoded, settings.evaluation.test_fraction, seed=settings.run.seed, hold_outs=self.hold_outs()
+            encoded,
+            settings.evaluation.test_fraction,
+            seed=settings.run.seed,
+            hold_outs=self.hold_outs(),
+            half_life_days=settings.weighting.half_life_days,
         )
         with publish_folder(Path(self.output().path)) as folder:
             save_split(folder, train, validation, stats)
@@ -70,7 +88,9 @@ class SplitTraining(StepTask):
         return Split.open(Path(self.output().path))
 
 
-def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, hold_outs: int) -> Parts:
+def split_training_by_time(
+    encoded: Encoded, fraction: float, *, seed: int, hold_outs: int, half_life_days: float | None = None
+) -> Parts:
     """Of the events before the evaluation's earliest hold-out, hold out the last ``fraction``.
 
     Users and items without an event before the hold-out are left out: that they exist is test data already.
@@ -85,6 +105,8 @@ def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, hold
         Plays no part.
     hold_outs
         How many hold-outs the evaluation takes of the interactions; what is in one of them plays no part.
+    half_life_days
+        By which the weights of the training part fade, back from its own last event; None for no fading.
 
     Returns
     -------
@@ -106,13 +128,19 @@ def split_training_by_time(encoded: Encoded, fraction: float, *, seed: int, hold
     training = EncodedEvents(
         user_rows.astype(np.int32), item_rows.astype(np.int32), events.weights[before], events.timestamps[before]
     )
+    shape = (len(users), len(items))
     try:
-        return split_by_time(training, (len(users), len(items)), fraction)
+        train, validation, stats = split_by_time(training, shape, fraction)
     except DataError as error:
         raise _no_validation(error.message) from error
+    if half_life_days is not None:
+        train = sum_recent(training.where(training.timestamps < stats["cutoff"]), shape, half_life_days)
+    return train, validation, stats
 
 
-def split_training_by_user(encoded: Encoded, fraction: float, *, seed: int, hold_outs: int) -> Parts:
+def split_training_by_user(
+    encoded: Encoded, fraction: float, *, seed: int, hold_outs: int, half_life_days: float | None = None
+) -> Parts:
     """Of the items that the evaluation leaves each user for training, hold out ``fraction``, rounded down.
 
     As :func:`split_training_by_time`, but for ``seed``, which decides the evaluation's choice and this one.
@@ -129,9 +157,24 @@ def split_training_by_user(encoded: Encoded, fraction: float, *, seed: int, hold
     training.sort_indices()
     try:
         # A stream of random numbers of its own: the evaluation's has decided what the training part is.
-        return split_by_user(canonical(training), fraction, seed + 1)
+        train, validation, stats = split_by_user(canonical(training), fraction, seed + 1)
     except DataError as error:
         raise _no_validation(error.message) from error
+    if half_life_days is not None:
+        events = _renumbered(events_with_times(encoded), users, items)
+        trained = stored_at(train, events.user_rows, events.item_rows)
+        train = sum_recent(events.where(trained), train.shape, half_life_days)
+    return train, validation, stats
+
+
+def _renumbered(events: EncodedEvents, users: NDArray[np.int64], items: NDArray[np.int64]) -> EncodedEvents:
+    """The events of some users and items, both ascending, whose places become the rows."""
+    kept = events.where(np.isin(events.user_rows, users) & np.isin(events.item_rows, items))
+    return replace(
+        kept,
+        user_rows=np.searchsorted(users, kept.user_rows).astype(np.int32),
+        item_rows=np.searchsorted(items, kept.item_rows).astype(np.int32),
+    )
 
 
 def _no_validation(why: str) -> DataError:

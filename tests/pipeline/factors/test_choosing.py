@@ -120,6 +120,14 @@ class TestChooseSettings:
         assert (fit.model, fit.weighting, fit.chosen) == (settings, weighting, None)
         assert other_rule == []
 
+    def test_confidences_that_see_no_half_life_are_not_chosen_beside_one(
+        self, plays: csr_matrix, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(choosing, "choose", lambda *_: Defaults({"confidence": "binary"}, {}))
+        assert choose_settings("als", ALS(), WeightingSettings(), plays).weighting.confidence == "binary"
+        fading = WeightingSettings(half_life_days=30.0)
+        assert choose_settings("als", ALS(), fading, plays).weighting.confidence == "log1p"
+
     def test_a_model_that_the_rule_does_not_know_keeps_its_defaults(self, plays: csr_matrix) -> None:
         assert choose(MatrixStatistics.of(plays), "somebodys", 8).model == {}
 

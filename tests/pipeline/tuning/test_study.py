@@ -188,6 +188,12 @@ class TestSpace:
         of_equal = StudySpace.of(config(), weights_differ=False)
         assert of_equal.ranges["weighting.confidence"] == Choice(("binary", "bm25"))
 
+    def test_a_half_life_leaves_out_what_would_not_see_it(self):
+        interactions = {"path": "p.csv", "user": "user", "item": "track", "timestamp": "ts"}
+        fading = parse_config({"interactions": interactions, "weighting": {"half_life_days": 30.0}})
+        ranges = StudySpace.of(fading, weights_differ=True).ranges
+        assert ranges["weighting.confidence"] == Choice(("log1p", "raw", "bm25"))
+
     def test_a_model_that_ignores_confidences_leaves_the_weighting_alone(self):
         assert not any(name.startswith("weighting") for name in space(factorize={"model": "bpr"}).ranges)
 

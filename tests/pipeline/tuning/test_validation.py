@@ -116,3 +116,32 @@ def test_users_with_too_few_items_are_an_error(validation):
     data = SimpleNamespace(user_items=csr_matrix(np.ones((3, 5), np.float32)))
     with pytest.raises(DataError, match=r"no validation part: .*the hold-out is empty: no user has 5 items"):
         validation.split_training_by_user(data, 0.2, seed=0, hold_outs=1)
+
+
+DAY = 86_400_000_000
+
+
+@pytest.mark.parametrize("by", ["time", "user"])
+def test_weights_fade_back_from_the_last_training_event(validation, by):
+    data = encoded(np.random.default_rng(0).permutation(N_EVENTS) * DAY)
+    split = getattr(validation, f"split_training_by_{by}")
+    plain, held_out, stats = split(data, 0.2, seed=0, hold_outs=1)
+    faded, faded_held_out, faded_stats = split(data, 0.2, seed=0, hold_outs=1, half_life_days=300.0)
+    assert stats == faded_stats
+    assert (held_out != faded_held_out).nnz == 0
+    np.testing.assert_array_equal(plain.indices, faded.indices)
+    np.testing.assert_array_equal(plain.indptr, faded.indptr)
+    events = data.events
+    if by == "time":
+        trained = events.timestamps < 1280 * DAY
+        users, items = np.arange(N_USERS), np.arange(N_ITEMS)
+    else:
+        first, _, _ = split_by_user(data.user_items, 0.2, 0)
+        users, items = np.flatnonzero(np.diff(first.indptr)), np.unique(first.indices)
+        there = {(users[user], items[item]) for user, item in pairs(plain)}
+        trained = np.array([pair in there for pair in zip(events.user_rows, events.item_rows, strict=True)])
+    now = events.timestamps[trained].max()
+    expected = np.zeros((N_USERS, N_ITEMS))
+    shares = 2.0 ** (-(now - events.timestamps[trained]) / DAY / 300.0)
+    np.add.at(expected, (events.user_rows[trained], events.item_rows[trained]), events.weights[trained] * shares)
+    np.testing.assert_allclose(faded.toarray(), expected[users][:, items], rtol=1e-5)
