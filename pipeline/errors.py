@@ -73,3 +73,17 @@ class ServeError(PipelineError):
     """The server cannot listen where it was told to."""
 
     exit_code = 9
+
+
+class OutputError(PipelineError):
+    """A file that was asked for cannot be written: a folder that is not there or not writable, or a full disk."""
+
+    exit_code = 10
+
+    @classmethod
+    def of(cls, path: object, reason: str) -> OutputError:
+        """The error of a file that could not be written, with the reason that the system gives."""
+        return cls(
+            f"cannot write {path}: {reason}",
+            hint="Check the folder and the space on the disk, and give the same command again.",
+        )

@@ -83,6 +83,30 @@ class StepReporter:
             set_message(message)
 
 
+class CommandReporter:
+    """Progress of a command that is no step, on stderr; a context manager, and the callable to report to."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar = _Bar(name) if sys.stderr.isatty() else None
+        self._printed = time.monotonic()
+
+    def __enter__(self) -> CommandReporter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, fraction: float, message: str) -> None:
+        """Report how far the command is; see :data:`pipeline.progress.Progress`."""
+        if self._bar is not None:
+            self._bar.update(fraction, message)
+        elif time.monotonic() - self._printed >= _LINE_SECONDS:
+            self._printed = time.monotonic()
+            _print_line(f"{self._name}: {fraction:4.0%} {message}")
+
+
 class _Bar:
     """A progress bar that leaves nothing behind."""
 

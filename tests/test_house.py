@@ -38,9 +38,10 @@ BELOW = {
     "compare": {"data", "evaluation", "published", "store", "summary"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
     "operations": {"lock", "store"},
+    "export": {"published"},
     "serve": {"data", "explain", "factors", "fold_in", "lookup", "names", "published", "store"},
     "cli": {
-        *("compare", "docs", "lock", "lookup", "operations", "plan", "reporting", "serve", "steps", "store"),
+        *("compare", "docs", "export", "lock", "lookup", "operations", "plan", "reporting", "serve", "steps", "store"),
         *("summary", "tasks", "tuning"),
     },
 }

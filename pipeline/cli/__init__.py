@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cli import comparing, documentation, lookups, roots, runs, serving, tuning
+from pipeline.cli import comparing, documentation, exporting, lookups, roots, runs, serving, tuning
 from pipeline.cli.terminal import app, main
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _COMMANDS: Final[tuple[Callable[..., Any], ...]] = (
     serving.serve,
     tuning.tune,
     comparing.compare,
+    exporting.export,
     roots.status,
     roots.rollback,
     roots.clean,

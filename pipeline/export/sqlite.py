@@ -1,0 +1,97 @@
+"""SQLite: a database with one table, whose primary key is the key's column and the rank."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipeline.errors import OutputError
+from pipeline.export.writer import ExportWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SqliteWriter(ExportWriter):
+    """One transaction for each group of rows, so that a killed export goes on from the last.
+
+    The rows are kept in the order of the primary key (``WITHOUT ROWID``): a list is read in one place, and no second
+    index takes room. NaN is null.
+    """
+
+    _connection: sqlite3.Connection | None = None
+
+    def start(self) -> None:
+        """Begin a new file."""
+        self.path.unlink(missing_ok=True)
+        columns = ", ".join(f"{_quoted(field.name)} {_type(field)}" for field in self.schema)
+        primary_key = f"PRIMARY KEY ({_quoted(self.schema.names[0])}, {_quoted('rank')})"
+        self._execute(f"CREATE TABLE {_quoted(self.name)} ({columns}, {primary_key}) WITHOUT ROWID")
+        self._execute("BEGIN")
+
+    def resume(self, rows: int, nbytes: int) -> int:
+        """Open what a killed export left; returns the rows that are there."""
+        (count,) = self._execute(f"SELECT count(*) FROM {_quoted(self.name)}")  # noqa: S608
+        self._execute("BEGIN")
+        return int(count)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        places = ", ".join("?" * len(self.schema))
+        rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        try:
+            self._opened().executemany(f"INSERT INTO {_quoted(self.name)} VALUES ({places})", rows)  # noqa: S608
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def commit(self) -> int:
+        """Make what was written last; returns the bytes of the file."""
+        self._execute("COMMIT")
+        self._execute("BEGIN")
+        return self.path.stat().st_size
+
+    def finish(self) -> None:
+        """Complete the file, and close it."""
+        self._execute("COMMIT")
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, whatever is in it."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def leftovers(self) -> list[Path]:
+        """Files of the database's own beside it."""
+        return [self.path.with_name(f"{self.path.name}-journal")]
+
+    def _execute(self, statement: str) -> tuple[Any, ...]:
+        """Run a statement; returns the first row that comes of it."""
+        try:
+            with closing(self._opened().execute(statement)) as cursor:
+                return cursor.fetchone() or ()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = sqlite3.connect(self.path, isolation_level=None)
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+        return self._connection
+
+    def _failed(self, error: sqlite3.Error) -> OutputError:
+        return OutputError.of(self.path, str(error))
+
+
+def _type(field: pa.Field) -> str:
+    kind = "INTEGER" if pa.types.is_integer(field.type) else "REAL" if pa.types.is_floating(field.type) else "TEXT"
+    return kind if field.nullable else f"{kind} NOT NULL"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
