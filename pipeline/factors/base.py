@@ -131,6 +131,8 @@ class Factorizer(ABC, Generic[SettingsT]):
         ----------
         user_items
             Confidences, shape ``(m, n_items)``.
+        factors
+            What was fitted; the user factors must not be looked at, and may be missing.
 
         Returns
         -------
@@ -145,6 +147,8 @@ class Factorizer(ABC, Generic[SettingsT]):
         ----------
         user_items
             Confidences, shape ``(n_users, m)``.
+        factors
+            What was fitted; the item factors must not be looked at, and may be missing.
 
         Returns
         -------

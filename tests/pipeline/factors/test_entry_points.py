@@ -115,5 +115,5 @@ def test_what_is_not_a_factorizer_is_refused() -> None:
 
 
 def test_an_unknown_name_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="unknown model 'nope': expected one of als, bpr, lmf"):
+    with pytest.raises(ConfigError, match="unknown model 'nope': expected one of als, blend, bpr, lmf"):
         find_factorizer("nope")

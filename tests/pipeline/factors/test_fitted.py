@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
+_PARTS = [{"model": "als", "factors": 2}, {"model": "spectral", "factors": 4}]
+
+
 def _fit(name: str, plays: csr_matrix, confidence: str = "log1p") -> FittedModel:
-    factorizer = find_factorizer(name)(find_factorizer(name).Settings.model_validate({"factors": 6}))
+    settings = {"parts": _PARTS} if name == "blend" else {"factors": 6}
+    factorizer = find_factorizer(name)(find_factorizer(name).Settings.model_validate(settings))
     weighting = Weighting.fit(plays, WeightingSettings(confidence=confidence, item_degree_power=0.25))
     factors = factorizer.fit(weighting.transform(plays), seed=1, num_threads=1, progress=no_progress)
     return FittedModel(name, factorizer, weighting, factors)

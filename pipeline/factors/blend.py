@@ -1,0 +1,235 @@
+"""Several models side by side: their vectors joined end to end, so that scores add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+
+from pipeline.factors.base import (
+    Factorizer,
+    FactorizerSettings,
+    Factors,
+    Vectors,
+    factorizer_names,
+    find_factorizer,
+)
+from pipeline.progress import span
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from pipeline.progress import Progress
+
+#: What the models are registered as; a blend of blends would say nothing that a blend does not.
+NAME = "blend"
+
+#: State that the blend keeps of a part beside the part's own: see :func:`_gram` and :func:`_levels`.
+_GRAM = "score_gram"
+_LEVELS = "score_levels"
+
+_ROWS = 1 << 14
+
+
+class BlendPart(BaseModel):
+    """One model of a blend: ``model``, ``share``, and the model's own settings beside them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Name of the model.
+    model: str
+    #: How much the scores of this model count for, once those of all models spread alike.
+    share: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    #: The model's own; what is not given has the default of the model's class.
+    settings: FactorizerSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_the_model(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        options = dict(data)
+        model = options.pop("model", None)
+        if not isinstance(model, str) or model == NAME:
+            raise ValueError(f"model: expected the name of a factorizer other than {NAME!r}, got {model!r}")
+        own = {"share": options.pop("share")} if "share" in options else {}
+        return {"model": model, **own, "settings": find_factorizer(model).Settings.model_validate(options)}
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {"model": self.model, "share": self.share, **self.settings.model_dump(mode="json")}
+
+    def factorizer(self) -> Factorizer[FactorizerSettings]:
+        """The model with its settings."""
+        return find_factorizer(self.model)(self.settings)
+
+
+class BlendSettings(FactorizerSettings):
+    """Settings of a blend; ``factors`` is the sum of its parts', and need not be given."""
+
+    #: The models, each as ``{ model = "als", factors = 256, share = 3.0, ... }``.
+    parts: tuple[BlendPart, ...] = Field(min_length=2, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _factors_of_the_parts(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not isinstance(data.get("parts"), list | tuple):
+            return data
+        parts = tuple(BlendPart.model_validate(part) for part in data["parts"])
+        total = sum(part.settings.factors for part in parts)
+        if data.get("factors", total) != total:
+            raise ValueError(f"factors: expected the sum of the parts', {total}, or nothing, got {data['factors']}")
+        return {**data, "parts": parts, "factors": total}
+
+
+class Blend(Factorizer[BlendSettings]):
+    """Models that were fitted by themselves, their vectors joined: a score is the weighted sum of theirs.
+
+    Each user's vector of each part is divided by the root mean square of its scores over all items, so that parts
+    whose scores differ in size count for what their shares say: ``sum_p share_p x_p . y_p / rms_p(x_p)``. A linear
+    combination of rankers that err differently ranks better than each of them (Jahrer, Töscher & Legenstein, KDD
+    2010), and here it is still one vector that an index serves.
+
+    Fold-in is that of the parts, each of which is given a copy of its columns.
+    """
+
+    Settings: ClassVar[type[FactorizerSettings]] = BlendSettings
+    threads_change_bytes: ClassVar[bool] = True
+
+    def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
+        """Fit the parts, one after the other; see :meth:`Factorizer.fit`. State: theirs, numbered, and the levels."""
+        parts = self.settings.parts
+        users, items = [], []
+        state: dict[str, NDArray[np.float32]] = {}
+        for number, part in enumerate(parts):
+            its_progress = span(progress, number / len(parts), (number + 1) / len(parts))
+            fitted = part.factorizer().fit(user_items, seed=seed, num_threads=num_threads, progress=its_progress)
+            gram = _gram(fitted.item_factors)
+            levels = _levels(fitted.user_factors, gram)
+            users.append(fitted.user_factors * (np.float32(part.share) / levels)[:, np.newaxis])
+            items.append(fitted.item_factors)
+            state |= _numbered(number, {**fitted.state, _GRAM: gram, _LEVELS: levels})
+        return Factors(np.hstack(users), np.hstack(items), state)
+
+    def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
+        """What the parts make of other users, joined; see :meth:`Factorizer.fold_in_users`."""
+        folded = []
+        for piece in self._pieces(factors):
+            users = piece.model.fold_in_users(user_items, piece.with_items_alone(), num_threads=num_threads)
+            folded.append(users * piece.scale(users)[:, np.newaxis])
+        return np.hstack(folded)
+
+    def fold_in_items(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
+        """What the parts make of other items, joined; see :meth:`Factorizer.fold_in_items`."""
+        pieces = self._pieces(factors)
+        return np.hstack(
+            [each.model.fold_in_items(user_items, each.with_users_alone(), num_threads=num_threads) for each in pieces]
+        )
+
+    def with_items(self, factors: Factors, item_factors: Vectors, degrees: NDArray[np.int64]) -> Factors:
+        """Others in the place of the items, in every part; levels stay those over the items of the fit."""
+        state = dict(factors.state)
+        for number, piece in enumerate(self._pieces(factors)):
+            replaced = piece.model.with_items(piece.with_items_alone(), item_factors[:, piece.columns], degrees)
+            state |= _numbered(number, replaced.state)
+        return replace(factors, item_factors=item_factors, state=state)
+
+    def contributions(self, history: csr_matrix, factors: Factors, target: Vectors) -> NDArray[np.float64]:
+        """The sum of what the parts say, where all of them can explain; see :meth:`Factorizer.contributions`."""
+        total = np.zeros(history.nnz)
+        for piece in self._pieces(factors):
+            fixed = piece.with_items_alone()
+            scale = piece.scale(piece.model.fold_in_users(history, fixed, num_threads=1))[0]
+            total += scale * piece.model.contributions(history, fixed, target[piece.columns])
+        return total
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """Versions of what the other models compute with: which of them are parts is not known here."""
+        others = [find_factorizer(name) for name in factorizer_names() if name != NAME]
+        return {library: version for model in others for library, version in model.versions().items()}
+
+    def _pieces(self, factors: Factors) -> list[_Piece]:
+        pieces, start = [], 0
+        for number, part in enumerate(self.settings.parts):
+            stop = start + len(factors.state[f"{number}.{_GRAM}"])
+            pieces.append(_Piece(part, number, slice(start, stop), factors))
+            start = stop
+        return pieces
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One part of fitted vectors.
+
+    Attributes
+    ----------
+    part
+        Its settings.
+    number
+        Its number among the parts.
+    columns
+        Where its columns are among those of the blend.
+    joined
+        The factors of the blend.
+    """
+
+    part: BlendPart
+    number: int
+    columns: slice
+    joined: Factors
+
+    @property
+    def model(self) -> Factorizer[FactorizerSettings]:
+        return self.part.factorizer()
+
+    def scale(self, users: Vectors) -> NDArray[np.float32]:
+        """What the part's vectors of users are multiplied by in the blend, shape ``(m,)``."""
+        return np.float32(self.part.share) / _levels(users, self._state(_GRAM))
+
+    def with_items_alone(self) -> Factors:
+        """The part's factors for folding in users, without those of the users."""
+        items = np.ascontiguousarray(self.joined.item_factors[:, self.columns])
+        return Factors(np.empty((0, items.shape[1]), np.float32), items, self._own_state())
+
+    def with_users_alone(self) -> Factors:
+        """The part's factors for folding in items, without those of the items."""
+        unscaled = self._state(_LEVELS) / np.float32(self.part.share)
+        users = self.joined.user_factors[:, self.columns] * unscaled[:, np.newaxis]
+        return Factors(users, np.empty((0, users.shape[1]), np.float32), self._own_state())
+
+    def _own_state(self) -> dict[str, NDArray[np.float32]]:
+        prefix = f"{self.number}."
+        names = [name.removeprefix(prefix) for name in self.joined.state if name.startswith(prefix)]
+        return {name: self._state(name) for name in names if name not in (_GRAM, _LEVELS)}
+
+    def _state(self, name: str) -> NDArray[np.float32]:
+        return self.joined.state[f"{self.number}.{name}"]
+
+
+def _numbered(number: int, state: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    return {f"{number}.{name}": values for name, values in state.items()}
+
+
+def _gram(items: Vectors) -> NDArray[np.float32]:
+    """Mean of ``y y'`` over the items, shape ``(d, d)``: ``x' gram x`` is the mean square of the scores of x."""
+    gram = np.zeros((items.shape[1], items.shape[1]))
+    for start in range(0, len(items), _ROWS):
+        block = items[start : start + _ROWS].astype(np.float64)
+        gram += block.T @ block
+    return (gram / max(1, len(items))).astype(np.float32)
+
+
+def _levels(users: Vectors, gram: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Root mean squares of users' scores over the items of the fit, shape ``(m,)``; 1 where all are 0."""
+    squares = np.empty(len(users))
+    for start in range(0, len(users), _ROWS):
+        block = users[start : start + _ROWS]
+        squares[start : start + _ROWS] = np.einsum("ij,ij->i", block @ gram, block, dtype=np.float64)
+    levels = np.sqrt(np.maximum(squares, 0.0)).astype(np.float32)
+    levels[levels == 0.0] = 1.0
+    return levels

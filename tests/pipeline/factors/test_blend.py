@@ -1,0 +1,154 @@
+"""Blends of models against the models by themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.sparse import csr_matrix
+
+from pipeline.errors import ConfigError
+from pipeline.factors.blend import Blend, BlendSettings
+from pipeline.factors.spectral import Spectral, SpectralSettings
+from pipeline.factors.weighting import column_degrees
+from pipeline.progress import no_progress
+
+if TYPE_CHECKING:
+    from pipeline.factors.base import Factors
+
+PARTS = (
+    {"model": "spectral", "factors": 8, "spectrum_power": 0.25},
+    {"model": "als", "factors": 6, "alpha": 5.0, "regularization": 2.0, "share": 3.0},
+)
+
+
+def _blend(*parts: dict[str, Any]) -> Blend:
+    return Blend(BlendSettings.model_validate({"parts": list(parts or PARTS)}))
+
+
+def _fit(model: Any, matrix: csr_matrix) -> Factors:
+    factors: Factors = model.fit(matrix, seed=3, num_threads=1, progress=no_progress)
+    return factors
+
+
+def _alone(matrix: csr_matrix) -> list[tuple[Any, float, Factors]]:
+    """Each part by itself: its model, its share, its factors."""
+    models = [(part.factorizer(), part.share) for part in _blend().settings.parts]
+    return [(model, share, _fit(model, matrix)) for model, share in models]
+
+
+def _levelled_scores(users: np.ndarray, own_items: np.ndarray, items: np.ndarray) -> np.ndarray:
+    spread = np.sqrt(((users.astype(np.float64) @ own_items.T) ** 2).mean(axis=1, keepdims=True))
+    return users @ items.T / np.where(spread == 0.0, 1.0, spread)
+
+
+def test_scores_are_the_weighted_sums_of_levelled_scores(confidences: csr_matrix) -> None:
+    factors = _fit(_blend(), confidences)
+    expected = sum(
+        share * _levelled_scores(part.user_factors, part.item_factors, part.item_factors)
+        for _, share, part in _alone(confidences)
+    )
+    assert factors.user_factors.shape == (120, 14)
+    assert factors.user_factors.dtype == factors.item_factors.dtype == np.float32
+    np.testing.assert_allclose(factors.user_factors @ factors.item_factors.T, expected, atol=1e-4)
+
+
+def test_users_fold_in_as_their_parts_do(confidences: csr_matrix) -> None:
+    blend = _blend()
+    factors = _fit(blend, confidences)
+    others = csr_matrix(confidences[:5].toarray()[:, ::-1].copy())
+    expected = sum(
+        share * _levelled_scores(model.fold_in_users(others, part, num_threads=1), part.item_factors, part.item_factors)
+        for model, share, part in _alone(confidences)
+    )
+    folded = blend.fold_in_users(others, factors, num_threads=1)
+    np.testing.assert_allclose(folded @ factors.item_factors.T, expected, atol=2e-4)
+
+
+def test_a_user_without_interactions_has_a_zero_vector(confidences: csr_matrix) -> None:
+    blend = _blend()
+    folded = blend.fold_in_users(
+        csr_matrix((1, confidences.shape[1]), dtype=np.float32), _fit(blend, confidences), num_threads=1
+    )
+    assert not folded.any()
+
+
+def test_items_fold_in_as_their_parts_do(confidences: csr_matrix) -> None:
+    blend = _blend()
+    columns = csr_matrix(confidences[:, :7])
+    expected = np.hstack([model.fold_in_items(columns, part, num_threads=1) for model, _, part in _alone(confidences)])
+    folded = blend.fold_in_items(columns, _fit(blend, confidences), num_threads=1)
+    np.testing.assert_allclose(folded, expected, atol=1e-4 * abs(expected).max())
+
+
+def test_users_fold_in_with_attributes_in_the_place_of_items(confidences: csr_matrix) -> None:
+    blend = _blend()
+    factors = _fit(blend, confidences)
+    attributes = csr_matrix(confidences[:, :9])
+    vectors = blend.fold_in_items(attributes, factors, num_threads=1)
+    replaced = blend.with_items(factors, vectors, column_degrees(attributes))
+    expected = []
+    for model, share, part in _alone(confidences):
+        own = model.fold_in_items(attributes, part, num_threads=1)
+        users = model.fold_in_users(attributes, model.with_items(part, own, column_degrees(attributes)), num_threads=1)
+        expected.append(share * _levelled_scores(users, part.item_factors, own))
+    folded = blend.fold_in_users(attributes, replaced, num_threads=1)
+    np.testing.assert_allclose(folded @ vectors.T, sum(expected), atol=1e-3)
+
+
+def test_contributions_add_up_to_the_score_of_the_fold_in(confidences: csr_matrix) -> None:
+    blend = _blend()
+    factors = _fit(blend, confidences)
+    history = confidences[[5]]
+    for target in (2, 61):
+        score = blend.fold_in_users(history, factors, num_threads=1)[0] @ factors.item_factors[target]
+        parts = blend.contributions(history, factors, factors.item_factors[target])
+        assert parts.shape == (history.nnz,)
+        assert parts.sum() == pytest.approx(score, rel=1e-3)
+
+
+def test_a_part_that_cannot_explain_says_so(confidences: csr_matrix) -> None:
+    blend = _blend({"model": "als", "factors": 4}, {"model": "bpr", "factors": 4, "iterations": 2})
+    factors = _fit(blend, confidences)
+    assert factors.item_factors.shape[1] > 8  # BPR adds a column
+    with pytest.raises(ConfigError, match="BayesianPersonalizedRanking cannot explain"):
+        blend.contributions(confidences[[5]], factors, factors.item_factors[0])
+
+
+def test_factors_are_the_sum_of_the_parts() -> None:
+    assert _blend().settings.factors == 14
+    with pytest.raises(ValidationError, match="expected the sum of the parts', 14, or nothing, got 64"):
+        BlendSettings.model_validate({"parts": list(PARTS), "factors": 64})
+
+
+def test_settings_survive_json() -> None:
+    settings = _blend().settings
+    document = json.dumps(settings.model_dump(mode="json"))
+    assert json.loads(document)["parts"][1]["alpha"] == 5.0
+    assert BlendSettings.model_validate_json(document) == settings
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([PARTS[0]], "at least 2 items"),
+        ([PARTS[0], {"factors": 3}], "expected the name of a factorizer other than 'blend', got None"),
+        ([PARTS[0], {"model": "blend", "parts": list(PARTS)}], "other than 'blend', got 'blend'"),
+        ([PARTS[0], {"model": "als", "share": 0.0}], "greater than 0"),
+        ([PARTS[0], {"model": "als", "alhpa": 1.0}], "alhpa"),
+    ],
+)
+def test_impossible_parts_are_refused(parts: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        BlendSettings.model_validate({"parts": parts})
+
+
+def test_levels_leave_the_ranking_of_one_part_as_it_is(confidences: csr_matrix) -> None:
+    settings = {"model": "spectral", "factors": 8, "spectrum_power": 0.25}
+    twice = _fit(_blend(settings, {**settings, "share": 2.0}), confidences)
+    alone = _fit(Spectral(SpectralSettings(factors=8, spectrum_power=0.25)), confidences)
+    spread = _levelled_scores(alone.user_factors, alone.item_factors, alone.item_factors)
+    np.testing.assert_allclose(twice.user_factors @ twice.item_factors.T, 3.0 * spread, atol=1e-4)
