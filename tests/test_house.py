@@ -34,7 +34,7 @@ BELOW = {
     "lookup": {"explain", "fold_in", "names", "published", "store"},
     "plan": {"data", "evaluation", "tables", "steps", "tasks", "reporting"},
     "summary": {"explain", "lookup", "plan", "tasks"},
-    "docs": {"factors"},
+    "docs": {"evaluation", "factors"},
     "compare": {"data", "evaluation", "published", "store", "summary"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
     "operations": {"lock", "store"},

@@ -1,4 +1,4 @@
-"""The configuration reference, generated from the models: ``python -m pipeline.docs.reference`` writes the page.
+"""The configuration reference, generated from the models: ``python -m pipeline.docs`` writes the page.
 
 A setting is described where it is defined, by the lines that begin with ``#:`` above it; a section by the docstring of
 its class. A setting without a description is an error.
@@ -42,7 +42,7 @@ PAGE = Path(__file__).with_name("configuration.md")
 _INTRODUCTION = """\
 # Configuration reference
 
-<!-- Generated from the models: python -m pipeline.docs.reference -->
+<!-- Generated from the models: python -m pipeline.docs -->
 
 A configuration is a TOML file. An unknown key, a wrong type or an impossible combination is an error that names the
 key. Relative paths start at the working directory. `${NAME}` in a string is an environment variable; one that is not
@@ -325,7 +325,3 @@ def _listed(module: str, name: str) -> str:
 
 def _wrapped(entry: str) -> str:
     return textwrap.fill(entry, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(reference(), encoding="utf-8")

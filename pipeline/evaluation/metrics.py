@@ -90,7 +90,7 @@ def hit_matrix(rows: NDArray[Any], test: csr_matrix) -> NDArray[np.bool_]:
 class Diversity:
     r"""Intra-list diversity: how unlike each other the items of one list are, by the vectors of the items.
 
-    ``diversity@k`` is 1 - cosine, averaged over all pairs of the first k items of a list (Ziegler et al., WWW 2005;
+    ``diversity@k``: 1 - cosine, averaged over all pairs of the first k items of a list (Ziegler et al., WWW 2005;
     Vargas & Castells, RecSys 2011): 0 for items that are all the same, about 1 for unrelated ones, at most 2. An item
     whose vector is zero is unrelated to every other. NaN for a list of fewer than two items: it has no pairs, and
     counts in no mean.

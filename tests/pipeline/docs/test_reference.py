@@ -6,13 +6,21 @@ import pytest
 from pydantic import BaseModel, Field
 
 from pipeline.config import Config
-from pipeline.docs import reference
+from pipeline.docs import definitions, reference
+from pipeline.evaluation.metrics import RANKING_METRICS
 
 
 def test_the_page_is_what_the_models_say():
     assert reference.PAGE.read_text(encoding="utf-8") == reference.reference(), (
-        "the settings have changed: python -m pipeline.docs.reference"
+        "the settings have changed: python -m pipeline.docs"
     )
+
+
+def test_the_measures_are_defined_as_in_the_code():
+    page = definitions.PAGE.read_text(encoding="utf-8")
+    assert page == definitions.with_definitions(page), "the definitions have changed: python -m pipeline.docs"
+    for measure in (*RANKING_METRICS, "diversity", "coverage", "gini", "novelty"):
+        assert f"\n- `{measure}@k`: " in page, measure
 
 
 def test_every_section_has_an_example():
