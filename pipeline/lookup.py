@@ -11,32 +11,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from pipeline.config import USER
-from pipeline.errors import ConfigError, DataError, StoreError
+from pipeline.errors import DataError, StoreError
 from pipeline.explain import Explanation, contributions
 from pipeline.names import find_row
-from pipeline.published import PublishedRun
+from pipeline.recommend import RecommendingRun
 from pipeline.store import Store
+from pipeline.tables.neighbors import Lists
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     from pipeline.fold_in import History
 
 
 @dataclass(frozen=True)
 class Neighbor:
-    """One entity of a list: its id as it came, its name, the score it is ranked by and its rank from 1."""
+    """One entity of a list.
+
+    Attributes
+    ----------
+    id, name
+        Its id as it came, and its name.
+    score, rank
+        What it is ranked by, and its rank from 1.
+    source
+        Why it is there where the model has not put it there: ``"popular"``; else None.
+    """
 
     id: int | str
     name: str
     score: float
     rank: int
+    source: str | None = None
 
 
 def open_run(root: str | os.PathLike[str]) -> Run:
@@ -61,7 +73,7 @@ def open_run(root: str | os.PathLike[str]) -> Run:
     return Run(store, content)
 
 
-class Run(PublishedRun):
+class Run(RecommendingRun):
     """A published run, to be asked: what is similar, what suits whom, and why."""
 
     def similar(self, entity: str, query: int | str, k: int = 10) -> list[Neighbor]:
@@ -86,13 +98,22 @@ class Run(PublishedRun):
     def similar_to_row(self, entity: str, row: int, k: int = 10) -> list[Neighbor]:
         """The entities nearest to that of a row of the vocabulary, as :meth:`similar` finds them."""
         index = self.index(entity, "cosine")
-        rows, scores = index.neighbor_rows(k, rows=[row])
-        return self._neighbors(entity, rows[0], scores[0])
+        return self._listed(entity, Lists(np.array([row]), *index.neighbor_rows(k, rows=[row])))
 
     def recommend(
-        self, user: int | str, k: int = 10, *, entity: str | None = None, exclude_seen: bool = True
+        self,
+        user: int | str,
+        k: int = 10,
+        *,
+        entity: str | None = None,
+        exclude_seen: bool | None = None,
+        rules: bool = True,
     ) -> list[Neighbor]:
-        """The items, or entities of another type, that suit a user best, by the inner product of their vectors.
+        """The items, or entities of another type, that suit a user best.
+
+        By the rules of the run's first table from users to that type: the k best are the first k that the table has for
+        the user, or would have if it were made for them. Where there is no such table, by the inner product of the
+        vectors.
 
         Parameters
         ----------
@@ -103,7 +124,9 @@ class Run(PublishedRun):
         entity
             The type of what is recommended; the items by default.
         exclude_seen
-            Whether to leave out what the user has interacted with.
+            Whether to leave out what the user has interacted with; by default as the table does, else yes.
+        rules
+            Whether to obey the rules of the table; without them the list is the bare model's.
 
         Raises
         ------
@@ -113,10 +136,11 @@ class Run(PublishedRun):
             If the run has no interactions, or the entity type does not come from them.
         """
         users = self.encoded.vocabulary(USER)
-        entity = self._recommendable(entity)
+        entity = self.recommendable(entity)
         row = find_row(users, USER, user)
-        exclude = self.as_entities(self.encoded.user_items[[row]], None, entity) if exclude_seen else None
-        return self._best(self.vectors(USER)[row], entity, k, exclude)
+        seen = self.as_entities(self.encoded.user_items[[row]], None, entity)
+        lists = self.best_for(self.vectors(USER)[[row]], entity, k, seen=seen, exclude_seen=exclude_seen, rules=rules)
+        return self._listed(entity, lists)
 
     def recommend_history(
         self,
@@ -125,7 +149,8 @@ class Run(PublishedRun):
         *,
         to: str | None = None,
         of: str | None = None,
-        exclude_history: bool = True,
+        exclude_history: bool | None = None,
+        rules: bool = True,
     ) -> list[Neighbor]:
         """What suits somebody the run does not know, by what they interacted with.
 
@@ -140,7 +165,10 @@ class Run(PublishedRun):
         of
             The entity type of the history: the items by default, or an attribute of theirs.
         exclude_history
-            Whether to leave out the history itself, and the attributes of its items.
+            Whether to leave out the history itself, and the attributes of its items; by default as the table does that
+            :meth:`recommend` goes by, else yes.
+        rules
+            Whether to obey the rules of that table.
 
         Raises
         ------
@@ -155,12 +183,13 @@ class Run(PublishedRun):
         --------
         >>> run.recommend_history(["Radiohead", "Portishead"], k=10, to="artist")
         """
-        to = self._recommendable(to)
-        rows = self.fold_in.histories([history], of)
-        if rows.nnz == 0:
+        to = self.recommendable(to)
+        history_rows = self.fold_in.histories([history], of)
+        if history_rows.nnz == 0:
             raise DataError("nothing to recommend from: the history is empty")
-        exclude = self.as_entities(rows, of, to) if exclude_history else None
-        return self._best(self.fold_in.users(rows, of)[0], to, k, exclude)
+        known = self.as_entities(history_rows, of, to)
+        vectors = self.fold_in.users(history_rows, of)
+        return self._listed(to, self.best_for(vectors, to, k, seen=known, exclude_seen=exclude_history, rules=rules))
 
     def fold_in_users(
         self, histories: Sequence[History], *, of: str | None = None, skip_unknown: bool = False, num_threads: int = 0
@@ -262,40 +291,6 @@ class Run(PublishedRun):
         """
         return self._explain(self.fold_in.histories([history], of), of, item, to)
 
-    def as_entities(self, history: csr_matrix, of: str | None, entity: str) -> csr_matrix | None:
-        """A history as entities of another type: the attributes of items; None where nothing follows from it.
-
-        Parameters
-        ----------
-        history
-            CSR, shape ``(m, n_entities)``.
-        of
-            Its entity type; the items by default.
-        entity
-            The entity type wanted.
-        """
-        items = self.encoded.item_entity
-        of = of or items
-        if of == entity:
-            return history
-        if of == items and entity != USER:
-            return csr_matrix(history @ self.encoded.attribute(entity))
-        return None
-
-    def _recommendable(self, entity: str | None) -> str:
-        """The entity type meant, which must come from the interactions."""
-        entity = entity or self.encoded.item_entity
-        self.check_entity(entity)
-        if entity in self.imported:
-            raise ConfigError(f"{entity} cannot be recommended: its vectors come from a file, not from interactions")
-        return entity
-
-    def _best(
-        self, user_vector: NDArray[np.float32], entity: str, k: int, exclude: csr_matrix | None
-    ) -> list[Neighbor]:
-        rows, scores = self.index(entity, "inner_product").search_rows(user_vector[None, :], k, exclude=exclude)
-        return self._neighbors(entity, rows[0], scores[0])
-
     def _explain(
         self,
         history: csr_matrix,
@@ -304,7 +299,7 @@ class Run(PublishedRun):
         to: str | None,
         user_vector: NDArray[np.float32] | None = None,
     ) -> Explanation:
-        to = self._recommendable(to)
+        to = self.recommendable(to)
         of = self.fold_in.entity(of)
         vocabulary = self.vocabulary(to)
         row = find_row(vocabulary, to, item)
@@ -319,10 +314,14 @@ class Run(PublishedRun):
             parts,
         )
 
-    def _neighbors(self, entity: str, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Neighbor]:
-        vocabulary = self.vocabulary(entity)
+    def _listed(self, entity: str, lists: Lists) -> list[Neighbor]:
+        """The first of some lists."""
+        vocabulary, rows = self.vocabulary(entity), lists.target_rows[0]
+        popular = np.zeros(len(rows), dtype=bool) if lists.popular is None else lists.popular[0]
         return [
-            Neighbor(vocabulary.id(row), vocabulary.name(row), float(score), rank)
-            for rank, (row, score) in enumerate(zip(rows.tolist(), scores, strict=True), start=1)
+            Neighbor(vocabulary.id(row), vocabulary.name(row), float(score), rank, "popular" if fills else None)
+            for rank, (row, score, fills) in enumerate(
+                zip(rows.tolist(), lists.scores[0], popular, strict=True), start=1
+            )
             if row >= 0
         ]

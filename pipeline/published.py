@@ -17,6 +17,7 @@ from pipeline.factors.fitted import FittedModel
 from pipeline.fold_in import FoldIn
 from pipeline.names import NameIndex
 from pipeline.store import Store, read_json
+from pipeline.tables.kept import KeptRules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +124,15 @@ class PublishedRun:
                 hint="Run again: cfpipe run CONFIG.",
             )
         return NameIndex.open(self._store.path(self.content["names"][entity]))
+
+    def rules(self, entity: str) -> KeptRules | None:
+        """What recommendations of an entity type obey: the rules of the first table from users to it.
+
+        None where there is no such table, or the run was published before rules were kept.
+        """
+        self.check_entity(entity)
+        path = self.content.get("rules", {}).get(entity)
+        return None if path is None else KeptRules.open(self._store.path(path))
 
     def index(self, entity: str, metric: str) -> annlib.Index:
         """The index of an entity type under a metric.

@@ -42,17 +42,24 @@ def recommend(
     k: Count = 10,
     to: Annotated[str | None, typer.Option("--to", "--entity", help="What to recommend; the items by default.")] = None,
     seen: Annotated[bool, typer.Option("--seen", help="Keep what the user has interacted with.")] = False,
+    rules: Annotated[bool, typer.Option("--rules/--no-rules", help="Obey the rules of the table, or none.")] = True,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print recommendations for a user, or for a history of somebody new, in the published run."""
+    """Print recommendations for a user, or for a history of somebody new, in the published run.
+
+    By the rules of the first table from users to what is recommended: lists, caps, support, seen items and the others.
+    """
     run = _open(config, overrides)
     if user is not None:
         _check_no_history("USER", history, history_of)
-        neighbors = run.recommend(user, k, entity=to, exclude_seen=not seen)
+        neighbors = run.recommend(user, k, entity=to, exclude_seen=False if seen else None, rules=rules)
         title = f"recommended to user {user}"
     else:
-        neighbors = run.recommend_history(_given(history), k, to=to, of=history_of, exclude_history=not seen)
+        exclude = False if seen else None
+        neighbors = run.recommend_history(
+            _given(history), k, to=to, of=history_of, exclude_history=exclude, rules=rules
+        )
         title = f"recommended after {', '.join(_given(history))}"
     _print_neighbors(neighbors, title, as_json)
 
@@ -117,6 +124,9 @@ def _print_neighbors(neighbors: list[Neighbor], title: str, as_json: bool) -> No
     table.add_column("score", justify="right")
     table.add_column("name")
     table.add_column("id", justify="right")
+    if any(neighbor.source for neighbor in neighbors):
+        table.add_column("source")
     for neighbor in neighbors:
-        table.add_row(str(neighbor.rank), f"{neighbor.score:.4f}", summary.plain(neighbor.name), str(neighbor.id))
+        shown = (str(neighbor.rank), f"{neighbor.score:.4f}", summary.plain(neighbor.name), str(neighbor.id))
+        table.add_row(*shown, *([neighbor.source] if neighbor.source else []))
     Console().print(table)

@@ -5,7 +5,7 @@ from pipeline.tasks.inputs import EntityFiles, HeldOutInteractions, Interactions
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, FoldInEntity, SplitInteractions
 from pipeline.tasks.maps import DrawMap
 from pipeline.tasks.runs import CheckRun, Evaluate, PublishRun
-from pipeline.tasks.tables import BuildIndex, WriteTable
+from pipeline.tasks.tables import BuildIndex, KeepRules, WriteTable
 
 __all__ = [
     "BuildIndex",
@@ -21,6 +21,7 @@ __all__ = [
     "ImportVectors",
     "IndexNames",
     "Interactions",
+    "KeepRules",
     "PublishRun",
     "RuleFile",
     "SplitInteractions",

@@ -19,7 +19,7 @@ from pipeline.store import publish_folder, publish_json, read_json
 from pipeline.tasks.entities import ImportVectors, IndexNames, vectors_task
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
 from pipeline.tasks.maps import DrawMap
-from pipeline.tasks.tables import BuildIndex, WriteTable
+from pipeline.tasks.tables import BuildIndex, KeepRules, WriteTable
 
 if TYPE_CHECKING:
     import datetime
@@ -124,13 +124,14 @@ class CheckRun(StepTask):
 class PublishRun(StepTask):
     """The whole pipeline: ``current.json`` names the run, for downstream systems to load."""
 
-    version = 2
+    version = 3
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """A checked run, the indexes that look-ups use beside those of the tables, the maps and those of the names."""
+        """A checked run, and what look-ups use beside its tables: indexes, maps, names and rules."""
         maps = {f"map.{entity}": task for entity, task in self.maps().items()}
         names = {f"names.{entity}": task for entity, task in self.name_indexes().items()}
-        return {"check": self.other(CheckRun), **self.lookup_indexes(), **maps, **names}
+        rules = {f"rules.{entity}": task for entity, task in self.rules().items()}
+        return {"check": self.other(CheckRun), **self.lookup_indexes(), **maps, **names, **rules}
 
     def ingredients(self) -> dict[str, Any]:
         """Nothing that is not in what it requires, but the name people know the run by."""
@@ -163,6 +164,7 @@ class PublishRun(StepTask):
             },
             "maps": {entity: self._relative(task) for entity, task in self.maps().items()},
             "names": {entity: self._relative(task) for entity, task in self.name_indexes().items()},
+            "rules": {entity: self._relative(task) for entity, task in self.rules().items()},
             "spaces": {entity: space_of(entity, settings.entities[entity]) for entity in settings.entities},
             "checks": self._relative(self.other(CheckRun)),
             "outputs": self._outputs(),
@@ -195,6 +197,13 @@ class PublishRun(StepTask):
     def maps(self) -> dict[str, DrawMap]:
         """A map of every entity type but users: of people, there is nothing to show."""
         return {entity: self.other(DrawMap, entity=entity) for entity in self.settings.entities if entity != USER}
+
+    def rules(self) -> dict[str, KeepRules]:
+        """What look-ups for users obey: of each entity type the rules of the first table from users to it."""
+        settings = self.settings
+        tables = [table for table in settings.tables if table.source == USER and table.target != USER]
+        first = {table.target: table.name for table in reversed(tables) if table.target not in settings.file_entities}
+        return {entity: self.other(KeepRules, table=name) for entity, name in first.items()}
 
     def name_indexes(self) -> dict[str, IndexNames]:
         """The names of each entity type."""

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import luigi
+import numpy as np
 
 import annlib
 from pipeline.config import CATALOGUE_RULES, USER
 from pipeline.steps import PipelineTask, StepTask
 from pipeline.store import publish_folder
+from pipeline.tables import kept
 from pipeline.tables.catalogue import with_catalogue
+from pipeline.tables.kept import KeptRules
 from pipeline.tables.neighbors import calibration_sample
 from pipeline.tables.rules import Rules, item_rules, user_rules
 from pipeline.tables.schema import TABLE_SCHEMA_VERSION
@@ -165,3 +168,38 @@ class WriteTable(StepTask):
         """The index of the targets."""
         table = self.settings.table(self.table)
         return self.other(BuildIndex, entity=table.target, metric=table.effective_metric)
+
+
+class KeepRules(StepTask):
+    """The rules of a table from users to what they interact with, for look-ups."""
+
+    version = kept.SCHEMA_VERSION
+
+    table = luigi.Parameter(positional=False)
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """The interactions, and the files of the rules."""
+        files = self.settings.table(self.table).rule_files
+        return {
+            "encoded": self.other(EncodeInteractions),
+            **{rule: self.other(RuleFile, table=self.table, rule=rule) for rule in files},
+        }
+
+    def ingredients(self) -> dict[str, Any]:
+        """The rules, wherever their files are."""
+        settings = self.settings.table(self.table)
+        unset = set(CATALOGUE_RULES) - set(settings.rules_of_catalogue)
+        wanted = {*CATALOGUE_RULES, "name", "source", "target", "k", "metric", "exclude_seen"} - unset
+        return {"table": {key: value for key, value in without_paths(settings).items() if key in wanted}}
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder that :class:`~pipeline.tables.kept.KeptRules` opens."""
+        return self.folder("rules")
+
+    def make(self, report: Progress) -> None:
+        """Read the files, and count."""
+        table, encoded = self.settings.table(self.table), self.other(EncodeInteractions).open()
+        nobody = Rules(np.zeros(0, dtype=np.int64), None)
+        with self.publish_what_was_read() as folder:
+            rules = with_catalogue(nobody, table, encoded.vocabulary(table.target), encoded, date=self.date)
+            KeptRules.of(table, rules).save(folder)
