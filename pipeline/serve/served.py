@@ -106,7 +106,7 @@ class ServedRun:
                 raise RequestError("expected an item that was recommended to a user, got a user")
             score = float(self._vectors[USER][user].astype(np.float64) @ target)
             encoded = self._run.encoded
-            shares = history_shares(self._run, encoded.item_entity, encoded.user_items[[user]], target)
+            shares = history_shares(self._run, encoded.item_entity, self._run.fold_in.user_items[[user]], target)
         else:
             taste = self._taste(query)
             self._target(entity, taste.parts[0].entity)
