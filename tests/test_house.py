@@ -40,10 +40,11 @@ BELOW = {
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
     "operations": {"lock", "store"},
     "export": {"published"},
+    "draft": {"data"},
     "serve": {"data", "explain", "factors", "fold_in", "lookup", "names", "published", "store"},
     "cli": {
         *("compare", "docs", "export", "lock", "lookup", "operations", "plan", "reporting", "serve", "steps", "store"),
-        *("summary", "tasks", "tuning"),
+        *("draft", "summary", "tasks", "tuning"),
     },
 }
 EVERYONES = {"errors", "progress"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.cli import comparing, documentation, exporting, lookups, roots, runs, serving, tuning
+from pipeline.cli import comparing, documentation, drafting, exporting, lookups, roots, runs, serving, tuning
 from pipeline.cli.terminal import app, main
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 _COMMANDS: Final[tuple[Callable[..., Any], ...]] = (
+    drafting.init,
     runs.run,
     runs.plan,
     lookups.similar,
