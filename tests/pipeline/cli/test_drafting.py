@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from pipeline.config import load_config
 
 
-@pytest.fixture
-def answer(tmp_path):
-    """Run cfpipe init with what a person types."""
-
-    def run(*arguments, typed):
-        program = [sys.executable, "-c", "from pipeline.cli import main; main()", "init", *map(str, arguments)]
-        return subprocess.run(program, cwd=tmp_path, input=typed, capture_output=True, text=True, check=False)
-
-    return run
-
-
-def test_what_is_written_runs_at_once(project, command):
-    written = command("cfpipe", "init", "plays.csv", "--yes", cwd=project.folder)
+def test_what_is_written_runs_at_once(project, cfpipe, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    written = cfpipe("init", "plays.csv", "--yes")
     assert written.returncode != 0, "the project has a configuration"
-    written = command("cfpipe", "init", "plays.csv", "--yes", "-o", "new.toml", cwd=project.folder)
+    written = cfpipe("init", "plays.csv", "--yes", "-o", "new.toml")
     assert written.returncode == 0, written.stderr
     assert "next: cfpipe run new.toml" in written.stdout
     for expected in ("plays", "weight", "timestamp", "t0"):
         assert expected in written.stderr
-    result = command("cfpipe", "run", "new.toml", cwd=project.folder)
+    result = cfpipe("run", "new.toml")
     assert result.returncode == 0, result.stderr
     assert "similar_tracks" in result.stdout
 
@@ -44,53 +31,53 @@ def test_what_is_written_runs_at_once(project, command):
         ),
     ],
 )
-def test_real_data_run_at_once(data_dir, tmp_path, command, data, expected):
-    assert command("cfpipe", "init", data_dir / data, "--yes", cwd=tmp_path).returncode == 0
+def test_real_data_run_at_once(data_dir, tmp_path, cfpipe, data, expected):
+    assert cfpipe("init", data_dir / data, "--yes").returncode == 0
     settings = load_config(str(tmp_path / "config.toml")).interactions
     assert {key: getattr(settings, key) for key in expected} == expected
-    quick = ("--set", "factorize.factors=8", "--set", "factorize.iterations=2")
-    result = command("cfpipe", "run", "config.toml", *quick, cwd=tmp_path)
+    quick = ("--set", "factorize.factors=8", "--set", "factorize.iterations=2", "--set", "report.map_items=50")
+    result = cfpipe("run", "config.toml", *quick)
     assert result.returncode == 0, result.stderr
 
 
-def test_a_real_matrix_is_known(data_dir, tmp_path, command):
-    assert command("cfpipe", "init", data_dir / "gowalla" / "train_csr.npz", "--yes", cwd=tmp_path).returncode == 0
+def test_a_real_matrix_is_known(data_dir, tmp_path, cfpipe):
+    assert cfpipe("init", data_dir / "gowalla" / "train_csr.npz", "--yes").returncode == 0
     settings = load_config(str(tmp_path / "config.toml")).interactions
     assert (settings.user, settings.item, settings.weight) == ("row", "column", None)
 
 
-def test_without_data_it_is_the_sample(answer, tmp_path):
-    assert answer("--yes", typed="").returncode == 0
+def test_without_data_it_is_the_sample(cfpipe, tmp_path):
+    assert cfpipe("init", "--yes").returncode == 0
     assert load_config(str(tmp_path / "config.toml")).interactions.path == "sample://listening"
 
 
-def test_guesses_are_confirmed_or_corrected(answer, tmp_path):
+def test_guesses_are_confirmed_or_corrected(cfpipe, tmp_path):
     (tmp_path / "x.csv").write_text("a,b,c,d\n" + "".join(f"{i % 7},{i},{i % 3 + 1},{i % 5}\n" for i in range(50)))
-    result = answer(typed="x.csv\nnothing\nd\n\nc\n-\n")
+    result = cfpipe("init", typed="x.csv\nnothing\nd\n\nc\n-\n")
     assert result.returncode == 0, result.stderr
     assert "There is no column 'nothing': expected one of a, b, c, d." in result.stderr
     settings = load_config(str(tmp_path / "config.toml")).interactions
     assert (settings.user, settings.item, settings.weight, settings.timestamp) == ("d", "b", "c", None)
 
 
-def test_options_correct_guesses_too(answer, tmp_path):
+def test_options_correct_guesses_too(cfpipe, tmp_path):
     (tmp_path / "x.csv").write_text("user,item,plays,who\n" + "".join(f"{i},{i},{i + 1},{i}\n" for i in range(9)))
-    assert answer("x.csv", "--yes", "--user", "who", "--weight", "-", typed="").returncode == 0
+    assert cfpipe("init", "x.csv", "--yes", "--user", "who", "--weight", "-").returncode == 0
     settings = load_config(str(tmp_path / "config.toml")).interactions
     assert (settings.user, settings.item, settings.weight) == ("who", "item", None)
 
 
-def test_a_configuration_is_replaced_only_by_who_says_so(answer, tmp_path):
+def test_a_configuration_is_replaced_only_by_who_says_so(cfpipe, tmp_path):
     config = tmp_path / "config.toml"
     config.write_text("precious")
     enter = "\n" * 4
-    assert answer("sample://listening", "--yes", typed="").returncode == 10
-    assert answer("sample://listening", typed=f"{enter}n\n").returncode == 10
-    assert answer("sample://listening", typed="").returncode == 1
+    assert cfpipe("init", "sample://listening", "--yes").returncode == 10
+    assert cfpipe("init", "sample://listening", typed=f"{enter}n\n").returncode == 10
+    assert cfpipe("init", "sample://listening").returncode == 1
     assert config.read_text() == "precious"
-    assert answer("sample://listening", typed=f"{enter}y\n").returncode == 0
+    assert cfpipe("init", "sample://listening", typed=f"{enter}y\n").returncode == 0
     config.write_text("precious")
-    assert answer("sample://listening", "--yes", "--overwrite", typed="").returncode == 0
+    assert cfpipe("init", "sample://listening", "--yes", "--overwrite").returncode == 0
     load_config(str(config))
 
 
@@ -105,8 +92,8 @@ def test_a_configuration_is_replaced_only_by_who_says_so(answer, tmp_path):
         ("", (), 6, "x.csv"),
     ],
 )
-def test_what_cannot_be_drafted_is_said(answer, tmp_path, content, arguments, code, message):
+def test_what_cannot_be_drafted_is_said(cfpipe, tmp_path, content, arguments, code, message):
     (tmp_path / "x.csv").write_text(content)
-    result = answer("x.csv", "--yes", *arguments, typed="")
+    result = cfpipe("init", "x.csv", "--yes", *arguments)
     assert result.returncode == code, result.stderr
     assert message in result.stderr

@@ -12,20 +12,20 @@ from pathlib import Path
 import pytest
 
 
-def test_a_table_is_exported_counted_and_not_overwritten(published, command, tmp_path):
-    result = command("cfpipe", "export", published.config, "similar_artists", "--to", "csv", cwd=tmp_path)
+def test_a_table_is_exported_counted_and_not_overwritten(published, cfpipe, tmp_path):
+    result = cfpipe("export", published.config, "similar_artists", "--to", "csv")
     assert result.returncode == 0, result.stderr
     assert "similar_artists.csv: 60 rows of similar_artists" in result.stdout
     rows = list(csv.DictReader(io.StringIO((tmp_path / "similar_artists.csv").read_text(), newline="")))
     assert len(rows) == 60
     arguments = ("export", published.config, "similar_artists", "--to", "csv", "--json")
-    refused = command("cfpipe", *arguments, cwd=tmp_path)
+    refused = cfpipe(*arguments)
     assert refused.returncode == 10
     assert "is there already" in refused.stderr
     assert refused.stdout == ""
-    done = command("cfpipe", *arguments, "--overwrite", cwd=tmp_path)
+    done = cfpipe(*arguments, "--overwrite")
     assert json.loads(done.stdout)["rows"] == 60
-    streamed = command("cfpipe", *arguments[:-1], "--output", "-")
+    streamed = cfpipe(*arguments[:-1], "--output", "-")
     assert list(csv.DictReader(io.StringIO(streamed.stdout, newline=""))) == rows
 
 
@@ -40,8 +40,8 @@ def test_a_table_is_exported_counted_and_not_overwritten(published, command, tmp
         (["similar_artists", "--to", "csv", "-o", "/dev/full"], 10, ["/dev/full"]),
     ],
 )
-def test_what_cannot_be_exported_is_said(published, command, tmp_path, arguments, code, messages):
-    result = command("cfpipe", "export", published.config, *arguments, cwd=tmp_path)
+def test_what_cannot_be_exported_is_said(published, cfpipe, tmp_path, arguments, code, messages):
+    result = cfpipe("export", published.config, *arguments)
     assert result.returncode == code, result.stderr
     for message in messages:
         assert message in result.stderr
@@ -58,7 +58,7 @@ def test_a_full_disk_behind_standard_output_is_said(published, tmp_path):
     assert result.stderr.startswith("error: cannot write standard output: No space left on device\n")
 
 
-def test_before_the_first_run_there_is_nothing_to_export(project, command):
-    result = command("cfpipe", "export", project.config, "similar_artists", "--to", "csv")
+def test_before_the_first_run_there_is_nothing_to_export(project, cfpipe):
+    result = cfpipe("export", project.config, "similar_artists", "--to", "csv")
     assert result.returncode == 7
     assert "no published run" in result.stderr
