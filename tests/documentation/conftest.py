@@ -155,12 +155,15 @@ class Runner:
     def _run_python(self, block: Block) -> str:
         printed = io.StringIO()
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(printed):
+            sys.path.insert(0, str(self.folder))  # as in a session there
             try:
                 # The line numbers of a traceback are those of the page.
                 padding = "\n" * int(block.place.rpartition(":")[2])
                 exec(compile(padding + block.text, block.place, "exec"), self.namespace)  # noqa: S102 - our own pages
             except Exception as error:
                 raise AssertionError(f"{block.place}: {type(error).__name__}: {error}") from error
+            finally:
+                sys.path.remove(str(self.folder))
         return printed.getvalue()
 
     def _run_toml(self, block: Block) -> None:
