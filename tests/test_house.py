@@ -36,10 +36,10 @@ BELOW = {
     "plan": {"data", "evaluation", "tables", "steps", "tasks", "reporting"},
     "summary": {"explain", "lookup", "plan", "tasks"},
     "docs": {"evaluation", "factors"},
-    "compare": {"data", "evaluation", "published", "store", "summary"},
+    "compare": {"data", "evaluation", "published", "store", "summary", "tables"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
     "operations": {"lock", "store"},
-    "export": {"published"},
+    "export": {"published", "tables"},
     "draft": {"data"},
     "serve": {"data", "explain", "factors", "fold_in", "lookup", "names", "published", "store"},
     "cli": {

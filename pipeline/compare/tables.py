@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from pipeline.tables.reading import read_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,12 +148,9 @@ def _source_codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> list[Codes
 
 def _batches(folder: Path) -> Iterator[pa.Table]:
     """The source, target and rank of every row, in the order of the table."""
-    for path in sorted(folder.glob("part-*.parquet")):
-        with pq.ParquetFile(path) as file:
-            columns = [file.schema_arrow.names[0], "item_id", "rank"]
-            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-                if batch.num_rows:
-                    yield pa.Table.from_batches([batch])
+    for batch in read_long(folder, _BATCH_ROWS, ["item_id", "rank"]):
+        if batch.num_rows:
+            yield pa.Table.from_batches([batch])
 
 
 def _aligned(first: Iterator[pa.Table], second: Iterator[pa.Table]) -> Iterator[tuple[pa.Table, pa.Table]]:

@@ -49,6 +49,9 @@ class TableSettings(Section):
     k: int = Field(default=50, ge=1, le=100_000)
     #: Without it, inner_product where exactly one side is the users, else cosine.
     metric: Metric | None = None
+    #: ``long``: a row for each entry of a list. ``nested``: a row for each list, with a column ``items`` of structs of
+    #: item_id and score, best first, and of relevance and source where a rule makes them.
+    form: Literal["long", "nested"] = "long"
     #: Share of each list's true neighbours to find, on average: 1 finds all of them, with certainty; less is faster.
     recall: float = Field(default=1.0, gt=0.0, le=1.0)
     #: Leave out what the user has interacted with; without it, true from users to items or their attributes.

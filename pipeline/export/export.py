@@ -208,7 +208,7 @@ def _write_rest(
         if written + group.rows <= done:
             written += group.rows
             continue
-        for batch in table.batches(group):
+        for batch in group.batches():
             writer.write(batch)
             written += batch.num_rows
             progress(written / max(table.rows, 1), f"{written:,} of {table.rows:,} rows")

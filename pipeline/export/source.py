@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipeline.errors import StoreError, UnknownNameError
+from pipeline.tables.reading import RowGroup, row_groups, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    import pyarrow as pa
+
     from pipeline.published import PublishedRun
-
-#: Rows that are in memory at once, in one form or another.
-BATCH_ROWS = 1 << 16
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """Rows that are exported, or not, as one.
-
-    Attributes
-    ----------
-    path
-        The Parquet file they are in.
-    number
-        Their row group in it.
-    rows
-        How many there are.
-    """
-
-    path: Path
-    number: int
-    rows: int
 
 
 class PublishedTable:
@@ -83,27 +59,13 @@ class PublishedTable:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns."""
-        with pq.ParquetFile(self.groups[0].path if self.groups else self._parts()[0]) as file:
-            return file.schema_arrow.remove_metadata()
+        """The columns in long form, in which a nested table is exported too."""
+        return schema_of(self._parts()[0])
 
     @cached_property
     def groups(self) -> list[RowGroup]:
-        """The rows, in order."""
-        found = []
-        for path in self._parts():
-            with pq.ParquetFile(path) as file:
-                metadata = file.metadata
-                found += [
-                    RowGroup(path, number, metadata.row_group(number).num_rows)
-                    for number in range(metadata.num_row_groups)
-                ]
-        return [group for group in found if group.rows]
-
-    def batches(self, group: RowGroup) -> Iterator[pa.RecordBatch]:
-        """The rows of a group, :data:`BATCH_ROWS` at a time."""
-        with pq.ParquetFile(group.path) as file:
-            yield from file.iter_batches(BATCH_ROWS, row_groups=[group.number], use_threads=False)
+        """The rows, in order, in parts that are exported or not as one."""
+        return [group for group in row_groups(self._parts()) if group.rows]
 
     def _parts(self) -> list[Path]:
         parts = [self._folder / file["name"] for file in self._manifest["files"]]

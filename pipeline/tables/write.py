@@ -111,6 +111,7 @@ def write_table(
         "exclude_seen": settings.excludes_seen,
         "seed": seed,
         **(model or {}),
+        **({} if settings.form == "long" else {"form": settings.form}),
         **_rule_parameters(settings),
     }
     source_ids, target_ids = source.vocabulary.ids, target.vocabulary.ids

@@ -9,9 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.tables.schema import LISTS_COLUMN, is_nested
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+    from numpy.typing import NDArray
 
     from pipeline.tables.neighbors import Lists
 
@@ -32,7 +36,10 @@ class TableWriter:
     folder
         Where ``part-00000.parquet`` and so on go.
     rows, sources, short_lists
-        Counts of what was written: rows, sources with at least one row, lists shorter than asked for.
+        Counts of what was written: entries of lists, which in long form are the rows of the files, sources with at
+        least one, lists shorter than asked for.
+    row_group_rows, part_rows
+        Entries of a row group, and of a file, about.
     """
 
     folder: Path
@@ -51,6 +58,11 @@ class TableWriter:
     _file: pq.ParquetWriter | None = None
     _file_rows: int = 0
 
+    def __post_init__(self) -> None:
+        if is_nested(self.schema):  # whose rows are lists
+            self.row_group_rows = max(1, self.row_group_rows // self.k)
+            self.part_rows = max(1, self.part_rows // self.k)
+
     def __enter__(self) -> TableWriter:
         return self
 
@@ -68,7 +80,6 @@ class TableWriter:
         batch = self._rows_of(lists)
         self._pending.append(batch)
         self._pending_rows += batch.num_rows
-        self.rows += batch.num_rows
         if self._pending_rows >= 2 * self.row_group_rows:
             self._flush(everything=False)
 
@@ -78,6 +89,7 @@ class TableWriter:
         self.sources += int(np.count_nonzero(lengths))
         self.short_lists += int(np.count_nonzero(lengths < self.k))
         n = int(lengths.sum())
+        self.rows += n
         relevance = pa.nulls(n, pa.float32())
         if lists.relevance is not None:
             own = lists.relevance[valid]
@@ -87,17 +99,33 @@ class TableWriter:
             source = pa.DictionaryArray.from_arrays(
                 pa.array(np.zeros(n, np.int8), mask=~lists.popular[valid]), [POPULAR]
             ).cast(pa.string())
+        entries = {
+            "item_id": self.target_ids.take(pa.array(lists.target_rows[valid])),
+            "score": pa.array(lists.scores[valid]),
+            "relevance": relevance,
+            "source": source,
+        }
+        if is_nested(self.schema):
+            return self._nested(lists.source_rows, lengths, entries)
         ranks = np.broadcast_to(np.arange(1, valid.shape[1] + 1, dtype=np.int32), valid.shape)
+        entries["rank"] = pa.array(ranks[valid])
+        keys = self.source_ids.take(pa.array(np.repeat(lists.source_rows, lengths)))
         return pa.RecordBatch.from_arrays(
-            [
-                self.source_ids.take(pa.array(np.repeat(lists.source_rows, lengths))),
-                self.target_ids.take(pa.array(lists.target_rows[valid])),
-                pa.array(lists.scores[valid]),
-                pa.array(ranks[valid]),
-                relevance,
-                source,
-            ],
-            schema=self.schema,
+            [keys, *(entries[name] for name in self.schema.names[1:])], schema=self.schema
+        )
+
+    def _nested(
+        self, source_rows: NDArray[np.int64], lengths: NDArray[np.int64], entries: dict[str, pa.Array]
+    ) -> pa.RecordBatch:
+        """A row for each list that has entries."""
+        kind = self.schema.field(1).type
+        fields = list(kind.value_type)
+        structs = pa.StructArray.from_arrays([entries[field.name] for field in fields], fields=fields)
+        there = lengths > 0
+        offsets = pa.array(np.r_[0, np.cumsum(lengths[there])], pa.int32())
+        keys = self.source_ids.take(pa.array(source_rows[there]))
+        return pa.RecordBatch.from_arrays(
+            [keys, pa.ListArray.from_arrays(offsets, structs, type=kind)], schema=self.schema
         )
 
     def _flush(self, *, everything: bool) -> None:
@@ -124,13 +152,14 @@ class TableWriter:
         path = self.folder / f"part-{len(self.parts):05d}.parquet"
         self.parts.append(path)
         self._file_rows = 0
+        within = f"{LISTS_COLUMN}.list.element." if is_nested(self.schema) else ""
         self._file = pq.ParquetWriter(
             path,
             self.schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[self.schema.names[0], "item_id", "rank"],
-            column_encoding={"score": "BYTE_STREAM_SPLIT"},
+            use_dictionary=[self.schema.names[0], f"{within}item_id", "rank"],
+            column_encoding={f"{within}score": "BYTE_STREAM_SPLIT"},
         )
 
     def _close_part(self) -> None:

@@ -108,6 +108,8 @@ class WriteTable(StepTask):
         """The table's settings; the date only where active users are counted back from it."""
         table = self.settings.table(self.table)
         unset = set(CATALOGUE_RULES) - set(table.rules_of_catalogue)  # as if there were no such rules
+        if table.form == "long":
+            unset.add("form")  # as before there was another
         return {
             "table": {key: value for key, value in without_paths(table).items() if key not in unset},
             "date": None if table.active_days is None else self.date.isoformat(),

@@ -25,6 +25,7 @@ from pipeline.export import lines
 from pipeline.export.export import ExportFormat, RedisOptions, default_output, export_to_file, export_to_stream
 from pipeline.export.lines import RedisType
 from pipeline.export.source import PublishedTable
+from pipeline.tables.reading import RowGroup
 
 FORMATS = list(ExportFormat)
 DATABASES = [ExportFormat.SQLITE, ExportFormat.DUCKDB]
@@ -162,7 +163,7 @@ def test_every_format_holds_the_whole_table(table, rows, to, tmp_path):
 def test_integer_ids_stay_what_they_are(integer_table, to, tmp_path):
     output = tmp_path / default_output("t", to).name
     export_to_file(integer_table, to, output)
-    rows = pa.Table.from_batches([batch for group in integer_table.groups for batch in integer_table.batches(group)])
+    rows = pa.Table.from_batches([batch for group in integer_table.groups for batch in group.batches()])
     check(output, to, "similar", rows)
     if to is ExportFormat.JSONL:
         assert read_jsonl(output, "similar")[0]["target_item_id"] == 2**62
@@ -212,12 +213,12 @@ def test_redis_lists_keep_the_ranks_and_replace_what_was_there(table, rows, tmp_
 
 
 def test_a_score_that_is_no_number_is_refused_by_redis_alone(tmp_path, integer_table, monkeypatch):
-    def batches(self, group):
-        for batch in original(self, group):
+    def batches(group):
+        for batch in original(group):
             yield batch.set_column(2, batch.schema.field("score"), pa.array([math.nan] * len(batch), pa.float32()))
 
-    original = PublishedTable.batches
-    monkeypatch.setattr(PublishedTable, "batches", batches)
+    original = RowGroup.batches
+    monkeypatch.setattr(RowGroup, "batches", batches)
     with pytest.raises(DataError, match="a score is NaN"):
         export_to_file(integer_table, ExportFormat.REDIS, tmp_path / "x")
     export_to_file(integer_table, ExportFormat.REDIS, tmp_path / "x", redis=RedisOptions(type=RedisType.LIST))
@@ -243,6 +244,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from pipeline.export.export import ExportFormat, export_to_file
 from pipeline.export.source import PublishedTable
+from pipeline.tables.reading import RowGroup
 folder, name, to, output, after = sys.argv[1:]
 manifest = json.loads(Path(folder, "manifest.json").read_text())
 run = SimpleNamespace(tables={name: Path(folder)}, manifest=lambda _: manifest)
@@ -386,7 +388,7 @@ def test_rows_are_counted_against_the_manifest(table, tmp_path):
 
 
 def test_rows_are_counted_as_they_are_written(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "batches", lambda group: [])
+    monkeypatch.setattr(RowGroup, "batches", lambda group: [])
     with pytest.raises(StoreError, match="expected 66 rows by its manifest, got 0"):
         export_to_file(table, ExportFormat.CSV, tmp_path / "t")
     assert not (tmp_path / "t").exists()
