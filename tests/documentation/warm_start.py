@@ -7,6 +7,7 @@ call is a process of its own, forked from here, with the caller's arguments, env
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import pipeline.lock
 from pipeline.cli import main
+
+#: What some commands import when they need it.
+_LATE = ("implicit.cpu.als", "matplotlib.pyplot", "optuna", "sklearn.manifold")
 
 _COMMAND = """#!{python} -SE
 import json, os, socket, sys
@@ -40,6 +44,8 @@ def serve(folder: Path) -> None:
     real = str(Path(sys.executable).with_name("cfpipe"))
     command.write_text(_COMMAND.format(python=sys.executable, real=real, socket=path))
     command.chmod(0o755)
+    for name in _LATE:
+        importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the calls' processes
     print("ready", flush=True)
     while True:
