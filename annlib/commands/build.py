@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlib build``."""
     parser.add_argument("vectors", metavar="VECTORS", help=".npy, Parquet, word2vec, GloVe, .fvecs, idx, HDF5; or gzip")
     parser.add_argument("-o", "--output", metavar="FILE.ann", required=True, help="index file to write, or to replace")
-    parser.add_argument("--metric", choices=METRICS, help="(default: as the vectors' file says, else cosine)")
+    parser.add_argument("--metric", choices=METRICS, help="(default: what the vectors are made for, else cosine)")
     add_source_arguments(parser)
     parser.add_argument("--ids", metavar="FILE", help="a line for each vector: its id; all integers, or strings")
     parser.add_argument("--names", metavar="FILE", help="a line for each vector: its name")
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--duplicates", choices=("error", "first"), default="error", help="of words or ids (default: error)"
     )
     parser.add_argument("--calibration-queries", metavar="FILE", help="vectors of queries like those to come")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="(default: all cores)")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads (default: 0, all cores)")
 
 
 def run(options: argparse.Namespace) -> None:

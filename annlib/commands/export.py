@@ -21,7 +21,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlib export``."""
-    parser.add_argument("file", metavar="FILE.ann")
+    parser.add_argument("file", metavar="FILE.ann", help="index file")
     parser.add_argument(
         "-o", "--output", metavar="OUT", required=True, help=".npy: the vectors; .parquet: also ids and names"
     )

@@ -15,8 +15,8 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlib info``."""
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("file", metavar="FILE", help="index file")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ _BATCH_LINES = 1024
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlib search``."""
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="index file")
     parser.add_argument("queries", metavar="QUERY", nargs="*", help="an id or a name in the index")
     parser.add_argument("--vectors", metavar="FILE", help="file of query vectors; -: lines of numbers from the input")
     add_source_arguments(parser)

@@ -17,7 +17,7 @@ __all__ = ["add_source_arguments", "open_source", "read_lines"]
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how a file of vectors is read."""
-    parser.add_argument("--format", choices=FORMATS, help="of the vectors (default: recognized)")
+    parser.add_argument("--format", choices=FORMATS, help="of the vectors (default: as the file looks)")
     parser.add_argument("--id-column", metavar="C", help="Parquet column of ids, integers or strings")
     parser.add_argument("--vector-column", metavar="C", help="Parquet column of lists (default: the only one)")
     parser.add_argument("--dataset", metavar="D", help="HDF5 dataset (default: train)")

@@ -14,7 +14,7 @@ from pipeline.config import load_config
 
 def serve(
     config: ConfigPath,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where to listen; 0 for any free port.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="TCP port to listen on; 0 for any that is free.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; others than this machine reach 0.0.0.0.")] = (
         "127.0.0.1"
     ),
