@@ -44,6 +44,7 @@ class PublishedRun:
         self._store = store
         self.content = content
         self._indexes: dict[str, annlib.Index] = {}
+        self._vectors: dict[str, NDArray[np.float32]] = {}
 
     @property
     def root(self) -> Path:
@@ -154,7 +155,9 @@ class PublishedRun:
 
     def vectors(self, entity: str) -> NDArray[np.float32]:
         """The vectors of an entity type, mapped, float32, shape ``(n, d)``."""
-        return open_array(self._store.path(self.content["vectors"][entity]))
+        if entity not in self._vectors:
+            self._vectors[entity] = open_array(self._store.path(self.content["vectors"][entity]))
+        return self._vectors[entity]
 
     @property
     def maps(self) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +28,7 @@ from pipeline.serve.operations import OPERATIONS, Operation
 from pipeline.serve.security import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from starlette.requests import Request
 
@@ -58,11 +57,6 @@ def create_app(runs: PublishedRuns, *, hosts: Collection[str] = ()) -> Guard:
     async def describe(request: Request) -> Response:
         return document_response(description)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        pool.shutdown(cancel_futures=True)
-
     app = Starlette(
         routes=[
             Route("/", _page),
@@ -70,7 +64,6 @@ def create_app(runs: PublishedRuns, *, hosts: Collection[str] = ()) -> Guard:
             *(Route(operation.path, _endpoint(operation, runs, pool)) for operation in OPERATIONS),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        lifespan=lifespan,
     )
     for error in (HTTPException, PipelineError, Exception):
         app.add_exception_handler(error, answer_error)

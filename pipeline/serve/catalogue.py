@@ -41,6 +41,7 @@ class Catalogue:
         self._vocabularies = {entity: run.vocabulary(entity) for entity in run.entities}
         self._names = {entity: self._open_names(entity) for entity in run.entities}
         self._item_entity = run.encoded.item_entity if run.has_interactions else None
+        self._user_items = run.encoded.user_items if run.has_interactions else None
         self._attributes = [entity for entity in run.entities if entity not in {USER, self._item_entity, *run.imported}]
         self._item_places = self._places_by_popularity(self._item_entity)
         # Which items have an attribute, the other way round: rows of attributes.
@@ -100,14 +101,13 @@ class Catalogue:
         )
 
     def _connected(self, entity: str, row: int) -> Iterable[tuple[str, NDArray[np.int32]]]:
-        encoded = self._run.encoded if self._run.has_interactions else None
-        if encoded is None or self._item_entity is None:
+        if self._user_items is None or self._item_entity is None:
             return
         if entity == USER:
-            yield self._item_entity, _heaviest(encoded.user_items, row)
+            yield self._item_entity, _heaviest(self._user_items, row)
         elif entity == self._item_entity:
             for attribute in self._attributes:
-                yield attribute, _heaviest(encoded.attribute(attribute), row)
+                yield attribute, _heaviest(self._run.encoded.attribute(attribute), row)
         elif entity in self._items_of:
             columns = self._items_of[entity]
             items = columns.indices[columns.indptr[row] : columns.indptr[row + 1]]

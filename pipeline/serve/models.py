@@ -20,11 +20,11 @@ def _integer(value: object) -> object:
     return value
 
 
-_Integer = Annotated[int, BeforeValidator(_integer)]
+_Written = BeforeValidator(_integer)
 _EntityName = Annotated[str | None, WithJsonSchema({"type": "string"})]
 _Reference = Annotated[str, Field(max_length=MAX_REFERENCE, pattern=r"^[^:]+:[\s\S]+$", examples=["artist:12"])]
 _References = Annotated[list[_Reference], Field(max_length=MAX_REFERENCES)]
-_K = Annotated[_Integer, Field(ge=1, le=MAX_K, description="How many, at most.")]
+_K = Annotated[int, Field(ge=1, le=MAX_K, description="How many, at most."), _Written]
 
 
 class _Model(BaseModel):
@@ -42,7 +42,7 @@ class SearchQuery(_Model):
     """What was typed so far."""
 
     q: str = Field(max_length=MAX_QUERY, description="The beginning of a name, or an id; nothing for the most popular.")
-    limit: _Integer = Field(10, ge=1, le=MAX_LIMIT, description="How many names, at most.")
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many names, at most."), _Written] = 10
 
 
 class SimilarQuery(_Model):

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 DIM, GENRES, TASTES = 64, 60, 3_000
 CLIENTS, THREADS = 16, 2
 SCRIPT = Path(__file__).with_suffix(".lua")
-SYLLABLES = "ra di on ve har lu mo ki ster bel ca nor tis qui pe lan dor fi gre sho".split()
+SYLLABLES = [
+    *("ra", "di", "on", "ve", "har", "lu", "mo", "ki", "ster", "bel"),
+    *("ca", "nor", "tis", "qui", "pe", "lan", "dor"),
+]
 
 CONFIG = """
 [run]

@@ -171,3 +171,17 @@ def published(tmp_path_factory, _small_data, command) -> Project:
     result = command("cfpipe", "run", folder / "config.toml")
     assert result.returncode == 0, result.stderr
     return Project(folder)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, driven by Playwright; skips where either is absent."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no chromium found: install Debian's package 'chromium'")
+    with playwright.sync_playwright() as driver:
+        # Root, as which containers run, has no sandbox.
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

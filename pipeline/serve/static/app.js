@@ -1,7 +1,7 @@
 // The page: who is asked, and what is shown when the address or the run changes.
 
 import { ask } from "./api.js";
-import { problem } from "./dom.js";
+import { el, problem } from "./dom.js";
 import { refreshTaste } from "./lists.js";
 import { startSearch } from "./search.js";
 import { followLinks, readState } from "./state.js";
@@ -42,7 +42,8 @@ async function start() {
   try {
     await load();
   } catch (error) {
-    document.getElementById("main").replaceChildren(problem(error));
+    const heading = el("h1", { className: "hidden", textContent: "Nothing can be shown yet" });
+    document.getElementById("main").replaceChildren(el("section", { className: "card" }, heading, problem(error)));
   }
 }
 

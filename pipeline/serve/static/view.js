@@ -26,7 +26,8 @@ export async function showView(run) {
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     for (const map of main.querySelectorAll(".map")) map.dispatchEvent(new Event("shown"));
   } catch (error) {
-    if (mine === turn) main.replaceChildren(problem(error));
+    if (mine === turn) main.replaceChildren(el("section", { className: "card" },
+      el("h1", { className: "hidden", textContent: "This cannot be shown" }), problem(error)));
   } finally {
     if (mine === turn) main.removeAttribute("aria-busy");
   }

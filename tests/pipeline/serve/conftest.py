@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 
 import httpx
 import pytest
@@ -46,3 +48,22 @@ def serve_root():
 def client(published, serve_root):
     """A client of the small project's run."""
     return serve_root(published.root)
+
+
+@pytest.fixture(scope="session")
+def start_server(start_command):
+    """Start ``cfpipe serve`` on a free port; gives its address and its process, which ends with the block."""
+
+    @contextlib.contextmanager
+    def start(config, *arguments):
+        process = start_command("cfpipe", "serve", config, "--port", "0", *arguments, cwd=config.parent)
+        try:
+            line = process.stdout.readline()
+            assert "http://" in line, line + process.stdout.read()
+            yield next(word for word in line.split() if word.startswith("http://")).rstrip("/"), process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            process.stdout.close()
+
+    return start
