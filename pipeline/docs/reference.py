@@ -29,7 +29,7 @@ from pipeline.config import (
     TableSettings,
 )
 from pipeline.factors.automatic import AutomaticSettings
-from pipeline.factors.base import ENTRY_POINT_GROUP, find_factorizer
+from pipeline.factors.base import ENTRY_POINT_GROUP, FactorizerSettings, find_factorizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -215,6 +215,9 @@ def _settings(model: type[BaseModel], prefix: str = "") -> str:
         description = descriptions.get(name)
         if description is None:
             raise ValueError(f"{model.__module__}.{model.__name__}.{name}: expected a description, lines of `#:` above")
+        if field.annotation is FactorizerSettings:
+            lines.append(_wrapped(f"- Beside these, the settings of that model. {_plain(description)}"))
+            continue
         automatic = issubclass(model, AutomaticSettings) and name in model.automatic()
         facts = [_type_name(field.annotation), *_bounds(field.metadata), _default(field, automatic=automatic)]
         lines.append(_wrapped(f"- **`{key}`**: {'; '.join(facts)}. {_plain(description)}"))

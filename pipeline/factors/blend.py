@@ -44,7 +44,7 @@ class BlendPart(BaseModel):
     model: str
     #: How much the scores of this model count for, once those of all models spread alike.
     share: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
-    #: The model's own; what is not given has the default of the model's class.
+    #: What is not given of them has the default of the class of the model.
     settings: FactorizerSettings
 
     @model_validator(mode="before")
