@@ -34,20 +34,24 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from pipeline.config import Config, parse_config
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 LANGUAGES = {"sh", "console", "python", "text", "toml", "sql", ""}
-_FENCE = re.compile(r"^( *)(`{3,})(\S*)\s*$")
-_FIGURES_VARY = "<!-- figures vary -->"
+_FENCE = re.compile(r"^( *)(`{3,})(.*)$")
+_CONTINUES = re.compile(r"^<!-- continues: (.+) -->$")
+_DIRECTIVE = re.compile(r"^ *<!-- (?:(not run|in the test|file): (.+)|(figures vary)) -->$")
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*(?:e-?\d+)?")
-_DIRECTIVE = re.compile(r"^\s*<!-- (not run|in the test|file|continues): (.+) -->\s*$")
 #: Seconds after which a block hangs.
-_TIMEOUT = 120
+_TIMEOUT = 600
 
 
 @dataclass(frozen=True)
@@ -76,45 +80,45 @@ class Page:
     @classmethod
     def read(cls, path: Path) -> Page:
         """Find the blocks of a page and what directs the test."""
-        blocks, said, replaced, figures_vary, continues = [], {}, [], False, None
+        blocks: list[Block] = []
+        directives: list[tuple[str, str]] = []
+        continues = None
         lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         for number, line in lines:
-            if match := _DIRECTIVE.match(line):
-                if match[1] == "continues":
-                    continues = match[2]
-                elif match[1] == "in the test":
-                    replaced.append(match[2])
-                else:
-                    said[match[1]] = match[2]
-            elif line.strip() == _FIGURES_VARY:
-                figures_vary = True
+            place = f"{path.name}:{number}"
+            if match := _CONTINUES.match(line):
+                continues = match[1]
+            elif match := _DIRECTIVE.match(line):
+                directives.append((match[1] or match[3], match[2]))
             elif match := _FENCE.match(line):
-                indent, fence, language = match.groups()
-                text = []
-                for _, inner in lines:
-                    if inner.strip() == fence:
-                        break
-                    text.append(inner.removeprefix(indent))
-                else:
-                    raise ValueError(f"{path}:{number}: the block has no end")
-                if language not in LANGUAGES:
-                    raise ValueError(f"{path}:{number}: expected a language of {sorted(LANGUAGES)}, got {language!r}")
-                content = "\n".join(text) + "\n"
-                for directive in replaced:
-                    content = _replace(content, directive, f"{path}:{number}")
-                place = f"{path.name}:{number}"
-                blocks.append(Block(place, language, content, said.get("not run"), said.get("file"), figures_vary))
-                said, replaced, figures_vary = {}, [], False
-            elif line.strip() and (said or replaced or figures_vary):
-                raise ValueError(f"{path}:{number}: expected a block after the directives before it")
+                text = _text_until(match[2], match[1], lines, place)
+                blocks.append(_block(place, match[3].strip(), text, directives))
+                directives = []
+            elif line.strip() and directives:
+                raise ValueError(f"{place}: expected a block after the directive {directives[0][0]!r}")
         return cls(path, blocks, continues)
 
 
-def _replace(text: str, directive: str, place: str) -> str:
-    this, _, that = directive.partition(" for ")
-    if not that or that not in text:
-        raise ValueError(f"{place}: expected `THIS for THAT`, and THAT in the block, got {directive!r}")
-    return text.replace(that, this)
+def _text_until(fence: str, indent: str, lines: Iterator[tuple[int, str]], place: str) -> str:
+    text = []
+    for _, line in lines:
+        if line.strip() == fence:
+            return "".join(f"{inner}\n" for inner in text)
+        text.append(line.removeprefix(indent))
+    raise ValueError(f"{place}: the block has no end")
+
+
+def _block(place: str, language: str, text: str, directives: list[tuple[str, str]]) -> Block:
+    if language not in LANGUAGES:
+        raise ValueError(f"{place}: expected a language of {sorted(LANGUAGES)}, got {language!r}")
+    for name, value in directives:
+        if name == "in the test":
+            this, _, that = value.partition(" for ")
+            if not that or that not in text:
+                raise ValueError(f"{place}: expected `THIS for THAT`, and THAT in the block, got {value!r}")
+            text = text.replace(that, this)
+    said = dict(directives)
+    return Block(place, language, text, said.get("not run"), said.get("file"), "figures vary" in said)
 
 
 class Runner:
@@ -139,8 +143,9 @@ class Runner:
             if block.not_run is not None or (block.file is not None and block.language != "toml"):
                 printed = None
             elif block.language == "text":
-                if printed is not None:
-                    self._compare(block, block.text, printed)
+                if printed is None:
+                    block.fail("expected a block that prints this right before")
+                self._compare(block, block.text, printed)
                 printed = None
             elif block.language:
                 printed = getattr(self, f"_run_{block.language}")(block)
@@ -276,6 +281,4 @@ def run_page(tmp_path_factory, repository, warm_commands):
 @pytest.fixture(scope="session")
 def documentation():
     """What reads and runs pages, for the tests of itself."""
-    from types import SimpleNamespace
-
     return SimpleNamespace(Page=Page, Runner=Runner, check_toml=check_toml, matches=matches)

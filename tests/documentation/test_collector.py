@@ -77,6 +77,7 @@ def test_what_is_not_run_is_not(run):
         ("```sh\nfalse | true\n```\n", "exit code 1"),
         ("```console\n$ echo one\ntwo\n```\n", "expected this output:\ntwo\n\ngot:\none"),
         ("```python\nprint(1)\n```\n```text\n2\n```\n", "expected this output:\n2\n\ngot:\n1"),
+        ("```text\nout of the blue\n```\n", "expected a block that prints this"),
     ],
 )
 def test_a_block_that_does_something_else_fails(run, block, message):
@@ -89,7 +90,9 @@ def test_an_error_in_python_names_its_line(run):
         run("```python\n1 / 0\n```\n")
 
 
-@pytest.mark.parametrize("text", ["```ini\n[a]\n```\n", "```sh\ntrue\n", "<!-- not run: why -->\nText.\n"])
+@pytest.mark.parametrize(
+    "text", ["```ini\n[a]\n```\n", "```sh title\ntrue\n```\n", "```sh\ntrue\n", "<!-- not run: why -->\nText.\n"]
+)
 def test_a_page_that_cannot_be_read_is_an_error(run, text):
     with pytest.raises(ValueError, match=r"page.md:\d: "):
         run(text)
