@@ -45,6 +45,7 @@ def choose(statistics: MatrixStatistics, model: str, factors: int) -> Defaults:
         "als": {"alpha": 10.0, "regularization": 10.0, "iterations": 8},
         "bpr": {"learning_rate": 0.01, "regularization": 0.01, "iterations": 100},
         "lmf": {"learning_rate": 1.0, "regularization": 2.0, "iterations": 30, "neg_prop": 30},
+        "softmax": {"temperature": 0.1, "learning_rate": 0.05, "iterations": 40, "popularity_power": 0.05},
         "spectral": {"spectrum_power": 0.5, "popularity_power": 0.5},
     }
     return Defaults(weighting, models.get(model, {}))

@@ -17,7 +17,7 @@ from pipeline.progress import no_progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODELS = ("als", "bpr", "lmf", "spectral")
+MODELS = ("als", "bpr", "lmf", "softmax", "spectral")
 N_GROUPS = 4
 
 
@@ -219,7 +219,7 @@ def test_regularization_is_a_number_above_zero(name: str, regularization: float)
 
 @pytest.mark.parametrize("name", MODELS)
 def test_versions_name_what_computes(name: str) -> None:
-    others = {"implicit"} if name != "spectral" else set()
+    others = {"implicit"} if name in ("als", "bpr", "lmf") else set()
     assert set(find_factorizer(name).versions()) == {"numpy", "scipy"} | others
 
 
