@@ -44,7 +44,7 @@ BELOW = {
     "serve": {"data", "explain", "factors", "fold_in", "lookup", "names", "published", "store"},
     "cli": {
         *("compare", "docs", "export", "lock", "lookup", "operations", "plan", "reporting", "serve", "steps", "store"),
-        *("draft", "summary", "tasks", "tuning"),
+        *("draft", "published", "summary", "tasks", "tuning"),
     },
 }
 EVERYONES = {"errors", "progress"}

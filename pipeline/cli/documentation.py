@@ -9,11 +9,15 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from pipeline.cli.completion import complete_page
 from pipeline.docs import page, pages, title
 
 
 def docs(
-    name: Annotated[str | None, typer.Argument(metavar="PAGE", help="Its name; without it, all are listed.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="PAGE", help="Its name; without it, all are listed.", autocompletion=complete_page),
+    ] = None,
 ) -> None:
     """Show a page of the documentation, or list the pages."""
     console = Console()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import AsJson, ConfigPath, Overrides
+from pipeline.cli.options import AsJson, ConfigPath, Overrides, TableName
 from pipeline.cli.terminal import print_json
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
@@ -25,7 +25,7 @@ _STDOUT = Path("-")
 
 def export(
     config: ConfigPath,
-    table: Annotated[str, typer.Argument(help="Name of a table.", show_default=False)],
+    table: TableName,
     to: Annotated[ExportFormat, typer.Option("--to", help="The format.", show_default=False)],
     output: Annotated[
         Path | None,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import summary
-from pipeline.cli.options import AsJson, ConfigPath, Count, Histories, HistoryOf, Overrides
+from pipeline.cli.options import AsJson, ConfigPath, Count, EntityType, Histories, HistoryOf, Overrides
 from pipeline.cli.terminal import print_json
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
@@ -21,7 +21,7 @@ from pipeline.store import Store
 
 def similar(
     config: ConfigPath,
-    entity: Annotated[str, typer.Argument(help="An entity type, such as artist.", show_default=False)],
+    entity: EntityType,
     query: Annotated[str, typer.Argument(metavar="NAME", help="Name or id.", show_default=False)],
     k: Count = 10,
     overrides: Overrides = None,

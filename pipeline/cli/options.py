@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.completion import complete_entity, complete_table
+
 ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="The TOML configuration.", show_default=False)]
 Overrides = Annotated[
     list[str] | None,
@@ -24,7 +26,17 @@ Histories = Annotated[
 ]
 HistoryOf = Annotated[
     str | None,
-    typer.Option("--from", metavar="ENTITY", help="Entity type of the history: the items, or an attribute of theirs."),
+    typer.Option(
+        "--from",
+        metavar="ENTITY",
+        help="Entity type of the history: the items, or an attribute of theirs.",
+        autocompletion=complete_entity,
+    ),
 ]
 Count = Annotated[int, typer.Option("-k", min=1, help="How many, at most.")]
+EntityType = Annotated[
+    str,
+    typer.Argument(help="An entity type, such as artist.", show_default=False, autocompletion=complete_entity),
+]
+TableName = Annotated[str, typer.Argument(help="Name of a table.", show_default=False, autocompletion=complete_table)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from pipeline import tuning
 from pipeline.cli.building import build, run_task
-from pipeline.cli.options import ConfigPath, Overrides, RunDate
+from pipeline.cli.options import AsJson, ConfigPath, Overrides, RunDate
+from pipeline.cli.terminal import print_json
 from pipeline.config import load_config
 from pipeline.lock import RootLock
 from pipeline.plan import check_inputs
@@ -27,6 +29,7 @@ def tune(
     ] = None,
     date: RunDate = None,
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Choose the settings of model and weighting on a part of the training data; the same command goes on."""
     tuning.check_installed()
@@ -44,4 +47,8 @@ def tune(
         build(split, workers=1, scheduler_url=None)
     finally:
         lock.release()
-    Tuning(split, Path(config), tuple(overrides or ())).run(path, trials, minutes)
+    tuned = Tuning(split, Path(config), tuple(overrides or ())).run(path, trials, minutes)
+    if as_json:
+        print_json(tuned.to_json())
+    else:
+        tuned.print(Console())

@@ -318,5 +318,7 @@ def _clear_errors(output: Path) -> Iterator[None]:
     """Turn what the operating system says about a path into the pipeline's error."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # a reader that has seen enough
     except OSError as error:
         raise OutputError.of(output, error.strerror or str(error)) from error

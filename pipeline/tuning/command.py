@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
@@ -27,6 +26,8 @@ from pipeline.tuning.tuned import check_output, tuned_toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
     from pipeline.config import Config
     from pipeline.tuning.validation import SplitTraining
@@ -47,6 +48,47 @@ def check(settings: Config, config: Path, output: Path) -> None:
         raise ConfigError("nothing to tune: every entity type has its vectors from a file")
     StudySpace.of(settings, weights_differ=True)
     check_output(output, config)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning found.
+
+    Attributes
+    ----------
+    metric
+        What was tuned for.
+    space
+        The settings that were tried.
+    trials
+        All of them, in the order they were tried.
+    best
+        The best one.
+    files
+        What was written: ``configuration``, ``trials`` and ``plot``.
+    """
+
+    metric: str
+    space: StudySpace
+    trials: Sequence[TrialRecord]
+    best: TrialRecord
+    files: dict[str, Path]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can say it."""
+        return {
+            "metric": self.metric,
+            "trials": len(self.trials),
+            "failed": sum(trial.error is not None for trial in self.trials),
+            "best": self.best.to_json(),
+            "configured": dict(self.trials[0].configured),
+            "files": {what: str(path) for what, path in self.files.items()},
+        }
+
+    def print(self, console: Console) -> None:
+        """Print it for a person."""
+        print_study(console, self.space, self.trials, self.best, self.files)
+        console.print(f"next: cfpipe run {self.files['configuration']}", markup=False, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -72,7 +114,7 @@ class Tuning:
         """The validated configuration."""
         return load_config(self.config, self.overrides)
 
-    def run(self, output: Path, trials: int, minutes: float | None) -> None:
+    def run(self, output: Path, trials: int, minutes: float | None) -> Tuned:
         """Try, and write the best configuration and what tells how it was found.
 
         Parameters
@@ -83,6 +125,10 @@ class Tuning:
             Trials of the study in all, those of earlier commands among them.
         minutes
             Limit of this command, None for none.
+
+        Returns
+        -------
+        What was found.
 
         Raises
         ------
@@ -106,7 +152,7 @@ class Tuning:
             )
             study = Study(folder / "study.sqlite", space, metric, seed=settings.run.seed)
             self._try(study, objective, Budget(trials, minutes), trials)
-            self._write(study, space, output, folder)
+            return self._write(study, space, output, folder)
         finally:
             lock.release()
 
@@ -115,7 +161,7 @@ class Tuning:
             for trial in study.run(objective, budget, reporter.progress):
                 reporter.trial_ended(trial)
 
-    def _write(self, study: Study, space: StudySpace, output: Path, folder: Path) -> None:
+    def _write(self, study: Study, space: StudySpace, output: Path, folder: Path) -> Tuned:
         best, trials = check_succeeded(study), study.trials()
         name = self.settings.run.name
         publish_text(folder / "trials.csv", _csv(trials, study.metric))
@@ -131,8 +177,7 @@ class Tuning:
         publish_text(output, tuned_toml(original, self.overrides, best.sections, header))
         load_config(output)
         files = {"configuration": output, "trials": folder / "trials.csv", "plot": folder / "trials.svg"}
-        print_study(Console(), space, trials, best, files)
-        print(f"next: cfpipe run {output}")
+        return Tuned(study.metric, space, trials, best, files)
 
     def study_folder(self) -> Path:
         """Where the study is kept: its name is the digest of all that a trial depends on."""
