@@ -6,8 +6,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from pipeline.config import Config
-from pipeline.docs import definitions, reference
+from pipeline.docs import definitions, pages, reference
 from pipeline.evaluation.metrics import RANKING_METRICS
+from pipeline.factors.base import factorizer_names
 
 
 def test_the_page_is_what_the_models_say():
@@ -28,6 +29,12 @@ def test_every_section_has_an_example():
     for section in Config.model_fields:
         assert f"\n## [{section}" in text or f"\n## [[{section}]]" in text, section
         assert f"```toml\n[{section}" in text or f"```toml\n[[{section}]]" in text, section
+
+
+def test_the_page_about_models_has_them_all():
+    page = pages()["models"]
+    for name in factorizer_names():
+        assert f"\n| `{name}` | " in page, name
 
 
 class Base(BaseModel):
