@@ -7,6 +7,7 @@ import re
 import struct
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -87,6 +88,15 @@ def test_links_lead_somewhere(path):
         assert linked.exists(), link
         if anchor:
             assert anchor in {_anchor(title) for title in _HEADING.findall(linked.read_text(encoding="utf-8"))}, link
+
+
+@pytest.mark.parametrize("picture", sorted(REPOSITORY.glob("*/docs/*.svg")), ids=lambda path: path.name)
+def test_pictures_are_drawn_for_every_reader(picture):
+    root = ElementTree.parse(picture).getroot()  # noqa: S314 - our own picture
+    texts = [root.find(f"{{http://www.w3.org/2000/svg}}{part}").text for part in ("title", "desc", "style")]
+    assert all(texts)
+    assert "prefers-color-scheme: dark" in texts[-1]
+    assert "href" not in picture.read_text(encoding="utf-8")
 
 
 def _anchor(title: str) -> str:
