@@ -187,7 +187,7 @@ def _factorize() -> str:
     names = ", ".join(f'`"{name}"`' for name in sorted(ours))
     model = f'- **`model`**: {names}, or what another package registers; default `"als"`.'
     about = "The model and its settings; [models](models.md) says which to take when."
-    parts = [_paragraphs("## [factorize]", about, _example("factorize"), model)]
+    parts = [_paragraphs("## [factorize]", about, _example("factorize"), _wrapped(model))]
     for name in sorted(ours):
         settings = find_factorizer(name).Settings
         parts.append(_paragraphs(f'### model = "{name}"', _docstring(settings), _settings(settings)))
