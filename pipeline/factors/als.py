@@ -26,9 +26,8 @@ _GRAM_ROWS = 1 << 14
 class AlternatingLeastSquaresSettings(FactorizerSettings):
     """Settings of ALS, with the meaning they have in ``implicit``.
 
-    The defaults lost least, together, on hold-outs of the training data of Gowalla, Last.fm and MovieLens. No alpha is
-    best on all: sparse data want more of it (30 on Gowalla), dense data less, or more regularization (30 or 60 on
-    MovieLens) than a small catalogue survives.
+    No alpha is best on all data: sparse matrices want more of it than dense ones. What is not given is chosen by
+    :mod:`pipeline.factors.defaults`.
     """
 
     #: L2 penalty of the vectors.

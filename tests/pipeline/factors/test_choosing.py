@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.sparse import csr_matrix
 
 from pipeline.factors import choosing
 from pipeline.factors.als import AlternatingLeastSquaresSettings
 from pipeline.factors.automatic import AUTO
 from pipeline.factors.base import factorizer_names, find_factorizer
 from pipeline.factors.choosing import ChosenSettings, choose_settings, left_open
-from pipeline.factors.defaults import RULE_VERSION, Defaults, choose
+from pipeline.factors.defaults import DENSITIES, RULE_VERSION, Defaults, choose
 from pipeline.factors.search_space import Iterations
 from pipeline.factors.statistics import MatrixStatistics
 from pipeline.factors.weighting import WeightingSettings
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 ALS = AlternatingLeastSquaresSettings
 
@@ -148,3 +148,28 @@ def test_the_rule_chooses_what_the_settings_allow_and_tuning_would_try(name: str
     for key, value in defaults.model.items():
         tried = factorizer.search_space[key]
         assert value in tried or (isinstance(tried, Iterations) and tried.low <= value <= tried.high), key
+
+
+class TestTheRuleForAls:
+    @staticmethod
+    def _choose(density: float) -> Defaults:
+        statistics = MatrixStatistics.of(csr_matrix(np.ones((3, 4), dtype=np.float32)))
+        return choose(replace(statistics, density=density), "als", 64)
+
+    def test_sparser_data_weigh_what_was_observed_more_and_damp_users_less(self) -> None:
+        chosen = [self._choose(density) for density in (0.015, 0.005, 0.001, 0.0006)]
+        alphas = [each.model["alpha"] for each in chosen]
+        powers = [each.weighting["user_degree_power"] for each in chosen]
+        assert alphas == sorted(alphas)
+        assert powers == sorted(powers, reverse=True)
+        assert chosen[0].model["iterations"] > chosen[-1].model["iterations"]
+
+    def test_nothing_is_extrapolated_beyond_the_densities_it_was_made_on(self) -> None:
+        low, high = DENSITIES
+        assert self._choose(1e-9) == self._choose(low)
+        assert self._choose(0.9) == self._choose(high)
+        assert self._choose(low) != self._choose(high)
+
+    def test_a_density_of_a_hundredth_has_these(self) -> None:
+        assert self._choose(0.01).model == {"alpha": 4.0, "regularization": 23.0, "iterations": 10}
+        assert self._choose(0.01).weighting["user_degree_power"] == 0.4
