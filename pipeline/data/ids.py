@@ -6,6 +6,7 @@ are read as strings, and are integers only if every one is written as an integer
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,14 @@ def integers_of_text(array: pa.Array) -> pa.Array | None:
         return array.cast(INTEGER)
     except pa.ArrowInvalid:  # nineteen digits can be beyond int64
         return None
+
+
+def integer_of_text(text: str) -> int | None:
+    """One id as an integer if it is written as an integer would be, else None."""
+    if not re.fullmatch(_CANONICAL_INTEGER, text, re.ASCII):
+        return None
+    integer = int(text)
+    return integer if -(2**63) <= integer < 2**63 else None
 
 
 def ids_like(array: pa.Array, kind: pa.DataType, *, text: bool, column: str) -> pa.Array:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.data.ids import INTEGER, STRING, integers_of_text, same_type
+from pipeline.data.ids import INTEGER, STRING, integer_of_text, same_type
 
 if TYPE_CHECKING:
     import os
@@ -67,8 +67,8 @@ class Vocabulary:
         """Take text, as from a command line, for an id of this vocabulary's type; it stays text if it cannot be one."""
         if self.ids.type == STRING:
             return text
-        integer = integers_of_text(pa.array([text], STRING))
-        return text if integer is None else int(integer[0].as_py())
+        integer = integer_of_text(text)
+        return text if integer is None else integer
 
     def id(self, row: int) -> int | str:
         """Id of a row."""

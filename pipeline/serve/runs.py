@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from annlib.errors import AnnlibError
 from pipeline.errors import PipelineError
 from pipeline.lookup import open_run
@@ -90,6 +92,8 @@ class PublishedRuns:
         try:
             self._run = ServedRun(open_run(self._root), recall=self._recall)
             self._problem = None
+            # Reading leaves behind more than is kept of what was read.
+            pa.default_memory_pool().release_unused()
         except _UNREADABLE as error:
             self._problem = f"the published run cannot be read: {error}"
             _log.warning("%s", self._problem)

@@ -79,6 +79,11 @@ class ServedRun:
         """What is nearest to an entity: by cosine, or by inner product where exactly one side is users."""
         row = self._catalogue.row(entity, id)
         to = self._target(query.to, entity)
+        if to == entity and f"{entity}.cosine" in self._indexes:
+            index = self._indexes[f"{entity}.cosine"]
+            k = min(query.k, len(index))
+            rows, scores = index.neighbor_rows(k, self._recall, rows=[row], num_threads=1)
+            return self._list(to, "cosine", rows[0], scores[0])
         metric: Metric = "inner_product" if (entity == USER) != (to == USER) else "cosine"
         exclude = np.array([row] if to == entity else [], dtype=np.int32)
         if entity == USER and to != USER and query.seen == "false" and self._run.has_interactions:
@@ -155,18 +160,20 @@ class ServedRun:
         if index is None:
             rows, scores = nearest(self._vectors[to], vector, k, cosine=metric == "cosine", exclude=exclude)
         else:
-            mask = csr_matrix(
-                (np.ones(len(exclude), np.float32), exclude, np.array([0, len(exclude)])), shape=(1, len(index))
-            )
             found, found_scores = index.search_rows(
-                vector[None, :], k, recall=self._recall, exclude=mask if len(exclude) else None, num_threads=1
+                vector[None, :], k, recall=self._recall, exclude=_exclusions(exclude, len(index)), num_threads=1
             )
-            rows, scores = found[0][found[0] >= 0], found_scores[0][found[0] >= 0]
+            rows, scores = found[0], found_scores[0]
+        return self._list(to, metric, rows, scores)
+
+    def _list(self, to: str, metric: Metric, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> models.Neighbors:
+        """A list of what was found; where nothing was left to find, the row is -1."""
         return models.Neighbors(
             metric=metric,
             results=[
                 models.ScoredEntity(**self._catalogue.identify(to, row), score=score, rank=rank)
                 for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), start=1)
+                if row >= 0
             ],
         )
 
@@ -191,3 +198,10 @@ class ServedRun:
     def _read_map(self, entity: str) -> models.Map:
         places = self._run.map(entity).select(["id", "name", "x", "y", "group"]).to_pylist()
         return models.Map(places=[models.Place(**{**place, "id": str(place["id"])}, type=entity) for place in places])
+
+
+def _exclusions(rows: NDArray[np.int32], count: int) -> csr_matrix | None:
+    """What one query is not to find, as an index takes it."""
+    if not len(rows):
+        return None
+    return csr_matrix((np.ones(len(rows), np.float32), rows, np.array([0, len(rows)])), shape=(1, count))

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.data.ids import INTEGER, STRING, IdEncoder, ids_like, integers_of_text
+from pipeline.data.ids import INTEGER, STRING, IdEncoder, ids_like, integer_of_text, integers_of_text
 from pipeline.errors import DataError
 
 
@@ -78,3 +78,12 @@ def test_types_that_can_never_match_are_refused():
         ids_like(pa.array([7]), STRING, text=False, column="c")
     with pytest.raises(DataError, match="c: expected integers like the ids they are matched with, got strings"):
         ids_like(pa.array(["7"]), INTEGER, text=False, column="c")
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-7", "42", "9" * 18, str(2**63 - 1), str(-(2**63)), str(2**63), "9" * 19, "007"]
+)
+@pytest.mark.parametrize("suffix", ["", "\n", " ", ".0", "\u0663"])
+def test_one_text_is_an_integer_where_it_is_among_many(text, suffix):
+    many = integers_of_text(pa.array([text + suffix]))
+    assert integer_of_text(text + suffix) == (None if many is None else many[0].as_py())
