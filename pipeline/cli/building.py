@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import luigi
 
 from pipeline.cli.terminal import debugging
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, StoreError
 from pipeline.reporting import FailureLog
 from pipeline.tasks import PublishRun
 
@@ -35,6 +35,11 @@ def build(task: StepTask, workers: int, scheduler_url: str | None) -> None:
         step, error = errors[0]
         if isinstance(error, PipelineError):
             raise error
+        if isinstance(error, OSError):
+            raise StoreError(
+                f"{step} failed: {error}",
+                hint="Check run.root and the space on its disk; the next run goes on from the steps that are done.",
+            ) from error
         raise RuntimeError(f"{step} failed") from error
     if not result.scheduling_succeeded:
         raise PipelineError(f"Luigi did not complete the run: {result.one_line_summary}")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.table import Table
 
 from pipeline.cli.completion import complete_page
@@ -22,6 +21,8 @@ def docs(
     """Show a page of the documentation, or list the pages."""
     console = Console()
     if name is not None:
+        from rich.markdown import Markdown  # takes longer than the other commands' modules together
+
         console.print(Markdown(page(name)))
         return
     listed = Table("page", "about", box=None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import USER
 from pipeline.data.sample import SCHEME
+from pipeline.draft.guess import column_in_filter
 
 if TYPE_CHECKING:
     from pipeline.draft.guess import Guess, HoldOut
@@ -84,13 +85,23 @@ def _interactions(data: DataProfile, guess: Guess) -> list[str]:
         if guess.timestamp_unit is not None:
             lines.append(f"timestamp_unit = {_text(guess.timestamp_unit)}")
         lines.append("# window_days = 90 # only the last days before the date of the run")
-    if guess.where is not None:
-        liked = guess.weight is None
-        lines.append(
-            f"where = {_text(guess.where)}" + (" # what people liked; ratings are no weights" if liked else "")
-        )
+    filters = [*([] if guess.where is None else [guess.where]), *_without_nulls(data, guess)]
+    if filters:
+        liked = guess.where is not None and guess.weight is None
+        comment = " # what people liked; ratings are no weights" if liked else ""
+        lines.append(f"where = {_text(' and '.join(filters))}{comment}")
     lines.append("# min_users_per_item = 2 # leave out what a single user knows")
     return lines
+
+
+def _without_nulls(data: DataProfile, guess: Guess) -> list[str]:
+    """Filters of the rows that lack what every event has, if there are some."""
+    needed = (guess.user, guess.item, guess.timestamp)
+    return [
+        f"{column_in_filter(column.name)} is not null"
+        for column in data.columns
+        if column.name in needed and column.nulls
+    ]
 
 
 def _evaluation(hold_out: HoldOut) -> list[str]:

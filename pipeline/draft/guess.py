@@ -182,12 +182,17 @@ def with_weight(guess: Guess, column: ColumnProfile | None) -> Guess:
             f"column {column.name!r} holds no weights, but {column.type}: {', '.join(column.examples)}",
             hint="Weights are numbers above zero.",
         )
-    name = column.name if column.name.isidentifier() else f"`{column.name}`"
+    name = column_in_filter(column.name)
     if _has(column, _RATINGS) and column.distinct <= _RATING_VALUES and column.high <= _HIGHEST_RATING:
         return replace(guess, weight=None, where=f"{name} >= {_LIKED * column.high:g}")
     if column.low == column.high:
         return replace(guess, weight=None, where=None)  # it says nothing
     return replace(guess, weight=column.name, where=f"{name} > 0" if column.low <= 0 or column.nulls else None)
+
+
+def column_in_filter(name: str) -> str:
+    """The name of a column as ``where`` takes it."""
+    return name if name.isidentifier() else f"`{name}`"
 
 
 def choose_hold_out(data: DataProfile, guess: Guess) -> HoldOut:
@@ -226,12 +231,15 @@ def _codes(data: DataProfile, guess: Guess) -> tuple[NDArray[np.int64], NDArray[
     times = None
     if guess.timestamp is not None:
         reader = Timestamps(guess.timestamp, guess.timestamp_unit, source.text)
-        times, _ = reader.read(table.column(2).combine_chunks())
+        times, readable = reader.read(table.column(2).combine_chunks())
+        users, items, times = users[readable], items[readable], times[readable]
     return users.astype(np.int64), items.astype(np.int64), times
 
 
 def _returning(users: NDArray[np.int64], times: NDArray[np.int64]) -> float:
     """Of the users after a cut in time, the share that came before it too."""
+    if not len(times):
+        return 0.0
     cut = np.quantile(times, 1 - _TEST_FRACTION, method="lower")
     after = np.unique(users[times >= cut])
     return float(np.isin(after, users[times < cut]).mean()) if len(after) else 0.0

@@ -21,6 +21,16 @@ def test_what_is_written_runs_at_once(project, cfpipe, monkeypatch):
     assert "similar_tracks" in result.stdout
 
 
+def test_rows_without_a_user_a_time_or_a_weight_are_left_out(project, cfpipe):
+    plays = project.folder / "plays.csv"
+    plays.write_text(plays.read_text() + ",t001,1,2026-01-01\n1001,t001,0,2026-01-01\n1001,t002,1,\n")
+    assert cfpipe("init", plays, "--yes", "--overwrite").returncode == 0
+    where = load_config(str(project.config)).interactions.where
+    assert where == "plays > 0 and user is not null and ts is not null"
+    result = cfpipe("run", project.config, "--set", "report.map_items=20")
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [

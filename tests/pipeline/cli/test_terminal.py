@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 
 import pytest
@@ -81,6 +83,24 @@ def test_what_nobody_foresaw_is_two_lines_too_and_debug_shows_the_rest(published
         cfpipe("--debug", "status", published.config)
     with pytest.raises(PipelineError, match="no run is"):
         cfpipe("--debug", "rollback", published.config, "--to", "nothing")
+
+
+def test_a_full_disk_in_the_middle_of_a_run_is_said(project, cfpipe, monkeypatch):
+    import pipeline.tasks.tables
+
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline.tasks.tables, "write_table", fail)
+        result = cfpipe("run", project.config)
+    assert result.returncode == 7
+    *_, first, second = result.stderr.splitlines()
+    assert first.startswith("error: WriteTable")
+    assert first.endswith("No space left on device")
+    assert "goes on" in second
+    assert not (project.root / "current.json").exists()
+    assert cfpipe("run", project.config).returncode == 0
 
 
 def test_every_class_of_errors_has_a_code_and_says_what_to_do():
