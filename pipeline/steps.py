@@ -19,8 +19,9 @@ import luigi
 from pipeline.config import Config, load_config
 from pipeline.errors import DataError, PipelineError
 from pipeline.lock import RootLock
-from pipeline.reporting import FailureLog, StepReporter
-from pipeline.store import Store, fingerprint, publish_folder
+from pipeline.measuring import Meter
+from pipeline.reporting import FailureLog, StepReporter, step_name
+from pipeline.store import Store, fingerprint, publish_folder, publish_json, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,18 +123,33 @@ class InputTask(PipelineTask, luigi.ExternalTask):
 
 
 class StepTask(PipelineTask):
-    """A task that makes something: holds the root while it runs, and says how far it is."""
+    """A task that makes something: holds the root while it runs, says how far it is, and writes down what it took."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._meter: Meter | None = None  # while somebody runs it
 
     def run(self) -> None:
         """Make the output; Luigi calls this."""
         if RootLock(self.store.root).acquire():
             self.store.sweep()
         with StepReporter(self) as report:
+            self._meter = Meter()
             self.make(report)
 
     @abstractmethod
     def make(self, report: Progress) -> None:
         """Make the output and publish it under its final name."""
+
+    @contextlib.contextmanager
+    def publish(self, folder: Path | None = None) -> Iterator[Path]:
+        """Give a folder to write to, and publish it as the output, or under another name that holds the output.
+
+        What the step took is written down first, so that an output that stands has its record.
+        """
+        with publish_folder(folder or Path(self.output().path)) as temporary:
+            yield temporary
+            self._record()
 
     @contextlib.contextmanager
     def publish_what_was_read(self) -> Iterator[Path]:
@@ -145,11 +161,25 @@ class StepTask(PipelineTask):
             If one of them has changed.
         """
         output = Path(self.output().path)
-        with publish_folder(output) as folder:
+        with self.publish(output) as folder:
             yield folder
             forget_fingerprints()
             if Path(self.output().path) != output:
                 raise DataError("an input changed since the run was planned", hint="Run again.")
+
+    def record_path(self) -> Path:
+        """Where it is written down what the step took when it last ran; apart from its output, which never changes."""
+        return self.store.path("records", f"{self.fingerprint}.json")
+
+    def record(self) -> dict[str, Any] | None:
+        """What the step took when it last ran, see :meth:`pipeline.measuring.Meter.read`; None if it is not known."""
+        path = self.record_path()
+        timing: dict[str, Any] | None = read_json(path)["timing"] if path.exists() else None
+        return timing
+
+    def _record(self) -> None:
+        if self._meter is not None:
+            publish_json(self.record_path(), {"step": step_name(self), "timing": self._meter.read()})
 
     def folder(self, *parts: str) -> luigi.LocalTarget:
         """A folder of this task's own under the root."""

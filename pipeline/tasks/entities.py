@@ -15,7 +15,6 @@ from pipeline.data.imported import ImportedVectors
 from pipeline.errors import DataError
 from pipeline.factors.weighting import column_degrees
 from pipeline.steps import PipelineTask, StepTask
-from pipeline.store import publish_folder
 from pipeline.tasks.inputs import EntityFiles, without_paths
 from pipeline.tasks.interactions import EncodeInteractions, FitFactors, FoldInEntity
 
@@ -97,7 +96,7 @@ class IndexNames(StepTask):
         """Build."""
         vocabulary = vocabulary_task(self, self.entity).open().vocabulary(self.entity)
         index = names.build_name_index(vocabulary.display_names(), self._popularity())
-        with publish_folder(Path(self.output().path)) as folder:
+        with self.publish() as folder:
             index.save(folder)
 
     def _popularity(self) -> NDArray[np.int64] | None:

@@ -21,7 +21,6 @@ from pipeline.factors.defaults import RULE_VERSION
 from pipeline.factors.fitted import FittedModel
 from pipeline.factors.weighting import Weighting
 from pipeline.steps import InputTask, PipelineTask, StepTask
-from pipeline.store import publish_folder
 from pipeline.tasks.inputs import EntityFiles, HeldOutInteractions, Interactions, without_paths
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class SplitInteractions(StepTask):
     def make(self, report: Progress) -> None:
         """Split."""
         settings = self.settings
-        with publish_folder(Path(self.output().path)) as folder:
+        with self.publish() as folder:
             split.split(
                 self.other(EncodeInteractions).open(),
                 settings.evaluation,
@@ -191,7 +190,7 @@ class FitFactors(StepTask):
         )
         weights = None if settings.weighting.half_life_days is None else user_items.data
         model = FittedModel(name, factorizer, weighting, factors, fit.chosen, weights)
-        with publish_folder(Path(self.output().path)) as folder:
+        with self.publish() as folder:
             model.save(folder, users=USER, items=item_entity)
 
     def user_items(self) -> csr_matrix:
@@ -243,7 +242,7 @@ class FoldInEntity(StepTask):
         user_entities = encoded.entity_items(self.entity, model.fitted_on(encoded.user_items))
         confidences = model.weighting.transform_items(user_entities)
         vectors = model.factorizer.fold_in_items(confidences, model.factors, num_threads=settings.run.threads)
-        with publish_folder(Path(self.output().path)) as folder:
+        with self.publish() as folder:
             np.save(folder / f"{self.entity}.npy", vectors)
 
     def vectors_path(self, entity: str) -> Path:

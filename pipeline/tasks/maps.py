@@ -12,7 +12,6 @@ import numpy as np
 from pipeline import maps
 from pipeline.data.popularity import interactions_of
 from pipeline.steps import PipelineTask, StepTask
-from pipeline.store import publish_folder
 from pipeline.tasks.entities import ImportVectors, open_vectors, vectors_task, vocabulary_task
 from pipeline.tasks.interactions import EncodeInteractions
 
@@ -58,7 +57,7 @@ class DrawMap(StepTask):
         places = maps.place(chosen, seed=settings.run.seed)
         groups = self.attribute_groups(rows) or maps.cluster(chosen, seed=settings.run.seed)
         path = Path(self.output().path)
-        with publish_folder(path.parent) as folder:
+        with self.publish(path.parent) as folder:
             vocabulary = vocabulary_task(self, self.entity).open().vocabulary(self.entity)
             maps.save_map(folder / path.name, vocabulary, rows, places, groups)
 

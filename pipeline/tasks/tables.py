@@ -11,7 +11,6 @@ import numpy as np
 import annlib
 from pipeline.config import CATALOGUE_RULES, USER
 from pipeline.steps import PipelineTask, StepTask
-from pipeline.store import publish_folder
 from pipeline.tables import kept
 from pipeline.tables.catalogue import with_catalogue
 from pipeline.tables.kept import KeptRules
@@ -63,7 +62,7 @@ class BuildIndex(StepTask):
         vocabulary = vocabulary_task(self, self.entity).open().vocabulary(self.entity)
         queries = [open_comparable_vectors(self, entity, self.entity) for entity in self.query_entities()]
         path = Path(self.output().path)
-        with publish_folder(path.parent) as folder:
+        with self.publish(path.parent) as folder:
             annlib.Index.build(
                 open_vectors(self, self.entity),
                 metric=cast("Metric", self.metric),  # one of the parameter's choices

@@ -23,7 +23,6 @@ from pipeline.data.split import (
 )
 from pipeline.errors import DataError
 from pipeline.steps import PipelineTask, StepTask
-from pipeline.store import publish_folder
 from pipeline.tasks import EncodeInteractions
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class SplitTraining(StepTask):
             hold_outs=self.hold_outs(),
             half_life_days=settings.weighting.half_life_days,
         )
-        with publish_folder(Path(self.output().path)) as folder:
+        with self.publish() as folder:
             save_split(folder, train, validation, stats)
 
     def hold_outs(self) -> int:
