@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from pipeline.errors import DataError
-from pipeline.factors.base import Factors, Vectors
+from pipeline.factors.base import Factors, TrainingCurve, Vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pipeline.factors.base import Watch
+    from pipeline.factors.curves import Loss
     from pipeline.progress import Progress
 
 
@@ -49,14 +51,29 @@ class _EnoughError(Exception):
 
 
 def fit(
-    name: str, make_model: Callable[[], Any], user_items: csr_matrix, iterations: int, progress: Progress
+    name: str,
+    make_model: Callable[[], Any],
+    user_items: csr_matrix,
+    iterations: int,
+    progress: Progress,
+    make_loss: Callable[[csr_matrix], Loss],
 ) -> Factors:
-    """Fit a model of ``implicit``; its factors, checked."""
+    """Fit a model of ``implicit``; its factors, checked, and its loss after each pass."""
     matrix = check_fit_input(user_items)
+    loss, losses = make_loss(matrix), list[float]()
+    report = report_iterations(progress, iterations)
     with quiet_implicit(name):
         model = make_model()
-        model.fit(matrix, show_progress=False, callback=report_iterations(progress, iterations))
-    return checked(name, matrix, model)
+
+        def callback(iteration: int, *_: object) -> None:
+            report(iteration)
+            with np.errstate(over="ignore", invalid="ignore"):  # of a fit that diverges, which is told at the end
+                losses.append(loss(model.user_factors, model.item_factors))
+
+        model.fit(matrix, show_progress=False, callback=callback)
+    factors = checked(name, matrix, model)
+    # Vectors within float32 can have a loss beyond it, which is no curve to look at.
+    return replace(factors, curve=TrainingCurve(loss.measure, tuple(losses))) if np.isfinite(losses).all() else factors
 
 
 def watch_fit(

@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.factors import _implicit
 from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
+from pipeline.factors.curves import SquaredLoss
 from pipeline.factors.search_space import FloatRange, Iterations
 
 if TYPE_CHECKING:
@@ -58,7 +59,12 @@ class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):
     def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
         """Factorize; see :meth:`Factorizer.fit`. The bytes are the same at any number of threads."""
         return _implicit.fit(
-            "als", lambda: self._model(num_threads, seed), user_items, self.settings.iterations, progress
+            "als",
+            lambda: self._model(num_threads, seed),
+            user_items,
+            self.settings.iterations,
+            progress,
+            lambda matrix: SquaredLoss(matrix, self.settings.alpha),
         )
 
     def watch_fit(

@@ -45,6 +45,22 @@ class FactorizerSettings(AutomaticSettings):
 
 
 @dataclass(frozen=True)
+class TrainingCurve:
+    """How a fit went.
+
+    Attributes
+    ----------
+    measure
+        What was measured after each pass, for people; less is better.
+    values
+        After the first pass, the second, and so on.
+    """
+
+    measure: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Factors:
     """Latent vectors in one space.
 
@@ -56,11 +72,14 @@ class Factors:
         float32, shape ``(n_items, n_columns)``.
     state
         Whatever else the model needs to fold in, by name; kept with the vectors.
+    curve
+        How the fit went, for the report; None for a model that does not say.
     """
 
     user_factors: Vectors
     item_factors: Vectors
     state: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    curve: TrainingCurve | None = None
 
 
 #: Shown the passes done so far and what copies the factors as they are by then; whether the fit shall go on.

@@ -11,6 +11,7 @@ from pipeline.factors import _implicit
 from pipeline.factors._logistic import LogisticHalfStep
 from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors
+from pipeline.factors.curves import RankingLoss
 from pipeline.factors.search_space import FloatRange, Iterations
 from pipeline.factors.weighting import row_degrees
 
@@ -58,7 +59,9 @@ class BayesianPersonalizedRanking(Factorizer[BayesianPersonalizedRankingSettings
 
     def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
         """Factorize, on one thread whatever ``num_threads``; see :meth:`Factorizer.fit`."""
-        return _implicit.fit("bpr", lambda: self._model(seed), user_items, self.settings.iterations, progress)
+        return _implicit.fit(
+            "bpr", lambda: self._model(seed), user_items, self.settings.iterations, progress, RankingLoss
+        )
 
     def watch_fit(
         self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress, watch: Watch

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from pipeline.errors import StoreError
-from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, find_factorizer
+from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, TrainingCurve, find_factorizer
 from pipeline.factors.choosing import ChosenSettings
 from pipeline.factors.weighting import Weighting, WeightingSettings
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Raised whenever what :meth:`FittedModel.save` writes changes, so that nothing older is taken for it.
-SCHEMA_VERSION = 3
-#: Versions that :meth:`FittedModel.open` reads; 2 knows of no settings that were chosen from the data.
-_READABLE = (2, SCHEMA_VERSION)
+SCHEMA_VERSION = 4
+#: Versions that :meth:`FittedModel.open` reads; 2 knows of no settings that were chosen from the data, 3 of no curve.
+_READABLE = (2, 3, SCHEMA_VERSION)
 
 _DOCUMENT = "model.json"
 _COUNTS = ("user_degrees", "item_degrees")
@@ -92,6 +92,7 @@ class FittedModel:
             "scale": self.weighting.scale,
             "chosen": None if self.chosen is None else self.chosen.to_json(),
             "state": sorted(self.factors.state),
+            "curve": None if self.factors.curve is None else asdict(self.factors.curve),
             "vectors": {"users": f"{users}.npy", "items": f"{items}.npy"},
         }
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -123,7 +124,7 @@ class FittedModel:
         weighting = WeightingSettings.model_validate_json(json.dumps(document["weighting"]))
         user_degrees, item_degrees = (_map(_counts_path(folder, name)) for name in _COUNTS)
         lengths, weights = (_map_if_there(_counts_path(folder, name)) for name in (_LENGTHS, _WEIGHTS))
-        vectors, chosen = document["vectors"], document.get("chosen")
+        vectors, chosen, curve = document["vectors"], document.get("chosen"), document.get("curve")
         return cls(
             document["model"],
             factorizer(settings),
@@ -132,6 +133,7 @@ class FittedModel:
                 _map(folder / vectors["users"]),
                 _map(folder / vectors["items"]),
                 {name: _map(_state_path(folder, name)) for name in document["state"]},
+                None if curve is None else TrainingCurve(curve["measure"], tuple(curve["values"])),
             ),
             None if chosen is None else ChosenSettings.from_json(chosen),
             weights,

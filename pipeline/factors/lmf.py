@@ -11,6 +11,7 @@ from pipeline.factors import _implicit
 from pipeline.factors._logistic import LogisticHalfStep
 from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
+from pipeline.factors.curves import RankingLoss
 from pipeline.factors.search_space import FloatRange, IntRange, Iterations
 from pipeline.factors.weighting import row_degrees
 
@@ -60,7 +61,7 @@ class LogisticMatrixFactorization(Factorizer[LogisticMatrixFactorizationSettings
     def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
         """Factorize; see :meth:`Factorizer.fit`."""
         return _implicit.fit(
-            "lmf", lambda: self._model(num_threads, seed), user_items, self.settings.iterations, progress
+            "lmf", lambda: self._model(num_threads, seed), user_items, self.settings.iterations, progress, RankingLoss
         )
 
     def watch_fit(
