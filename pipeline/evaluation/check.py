@@ -10,13 +10,13 @@ from pipeline.evaluation.gates import Gate, check_gates, failures
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipeline.config import GateSettings
     from pipeline.store import Store
 
 
-def check_run(
+def judge_run(
     store: Store, settings: GateSettings, date: datetime.date, run: str, content: Mapping[str, Any]
 ) -> list[Gate]:
     """Hold a run against the gates.
@@ -34,23 +34,36 @@ def check_run(
 
     Returns
     -------
-    Every gate, all passed.
-
-    Raises
-    ------
-    GateError
-        If one is not; the message has a line for each that failed.
+    Every gate, passed or not.
     """
     previous = store.previous(date, run)
     before = None
     if previous is not None:
         before = read_figures(store, previous, comparable_to=read_manifests(store, content))
-    gates = check_gates(settings, read_figures(store, content), before)
+    return check_gates(settings, read_figures(store, content), before)
+
+
+def require_passed(gates: Sequence[Gate], date: datetime.date, report: str) -> None:
+    """Stop a run that does not pass its gates.
+
+    Parameters
+    ----------
+    gates
+        Every gate.
+    date
+        The run's date, for the message.
+    report
+        Where the run's report is, which shows what is wrong.
+
+    Raises
+    ------
+    GateError
+        If one is not passed; the message has a line for each that failed.
+    """
     failed = failures(gates)
     if failed:
         lines = [f"the run of {date} is not published: {len(failed)} of {len(gates)} gates failed"]
         raise GateError(
             "\n  ".join(lines + [gate.message for gate in failed]),
-            hint="What was published before stays. Look at the run, or set the limit that the message names.",
+            hint=f"What was published before stays. Look at {report}, or set the limit that the message names.",
         )
-    return gates

@@ -4,7 +4,7 @@ from pipeline.tasks.entities import ImportVectors, IndexNames
 from pipeline.tasks.inputs import EntityFiles, HeldOutInteractions, Interactions, RuleFile, UserList
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, FoldInEntity, SplitInteractions
 from pipeline.tasks.maps import DrawMap
-from pipeline.tasks.runs import CheckRun, Evaluate, PublishRun
+from pipeline.tasks.runs import CheckRun, Evaluate, PublishRun, WriteReport
 from pipeline.tasks.tables import BuildIndex, KeepRules, WriteTable
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "RuleFile",
     "SplitInteractions",
     "UserList",
+    "WriteReport",
     "WriteTable",
 ]

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import luigi
 
+from pipeline import report as reports
 from pipeline.config import USER, space_of
 from pipeline.evaluation.baselines import RECENT_SHARE
-from pipeline.evaluation.check import check_run
+from pipeline.evaluation.check import judge_run, require_passed
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.files import EVALUATION_FILE, write_evaluation
 from pipeline.evaluation.folds import summarize_folds
-from pipeline.steps import PipelineTask, StepTask
-from pipeline.store import publish_folder, publish_json, read_json
+from pipeline.published import PublishedRun
+from pipeline.reporting import step_name
+from pipeline.steps import InputTask, PipelineTask, StepTask
+from pipeline.store import publish_json, read_json
 from pipeline.tasks.entities import ImportVectors, IndexNames, vectors_task
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
 from pipeline.tasks.maps import DrawMap
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Mapping
 
+    from pipeline.evaluation.gates import Gate
+    from pipeline.factors.fitted import FittedModel
     from pipeline.progress import Progress
+    from pipeline.report.write import Subject
 
 
 class Evaluate(StepTask):
@@ -68,7 +74,7 @@ class Evaluate(StepTask):
         others = [read_json(fold.report_path()) for fold in self.other_folds().values()]
         if others:
             document["folds"] = summarize_folds([document, *others])
-        with publish_folder(Path(self.output().path)) as folder:
+        with self.publish() as folder:
             write_evaluation(folder, document, per_user, encoded.vocabulary(USER))
 
     def hold_out(self) -> SplitInteractions | EncodeTestSet:
@@ -116,9 +122,83 @@ class CheckRun(StepTask):
 
     def make(self, report: Progress) -> None:
         """Check."""
-        run = self.other(PublishRun)
-        gates = check_run(self.store, self.settings.gates, self.date, run.fingerprint, run.content())
+        gates = self.other(PublishRun).gates()
+        require_passed(gates, self.date, str(self.other(WriteReport).report_path()))
         publish_json(Path(self.output().path), {"gates": [gate.to_json() for gate in gates]})
+
+
+class WriteReport(StepTask):
+    """What the run made, as a page for people: also of a run that does not pass its gates, where it is wanted most."""
+
+    version = reports.SCHEMA_VERSION
+    #: Before the gates, so that there is something to look at when they stop the run.
+    priority = 1
+
+    def requires(self) -> Mapping[str, PipelineTask]:
+        """All that is shown."""
+        run = self.other(PublishRun)
+        return {**self.other(CheckRun).requires(), **run.lookup_indexes(), **run.prefixed_maps()}
+
+    def ingredients(self) -> dict[str, Any]:
+        """The run by name and date, what it is held against, and what is looked up."""
+        settings = self.settings
+        return {
+            "name": settings.run.name,
+            "date": self.date.isoformat(),
+            "gates": settings.gates.model_dump(mode="json"),
+            "lookups": settings.report.model_dump(mode="json")["lookups"],
+        }
+
+    def output(self) -> luigi.LocalTarget:
+        """A folder with ``report.html``."""
+        return self.folder("reports")
+
+    def report_path(self) -> Path:
+        """The page."""
+        return Path(self.output().path, "report.html")
+
+    def make(self, report: Progress) -> None:
+        """Look at everything, and write."""
+        from pipeline.report.write import report_html  # with its templates, of no use to any other command
+
+        html = report_html(self.subject(), report)
+        with self.publish() as folder:
+            (folder / self.report_path().name).write_text(html, encoding="utf-8")
+        # Luigi gives the method while it runs the task, and links to the page from its own.
+        set_tracking_url = getattr(self, "set_tracking_url", None)
+        if set_tracking_url is not None:
+            set_tracking_url(self.report_path().resolve().as_uri())
+
+    def subject(self) -> Subject:
+        """What the report is about."""
+        from pipeline.report.write import Step, Subject
+
+        run, store = self.other(PublishRun), self.store
+        previous = store.previous(self.date, run.fingerprint)
+        steps, inputs = _steps_and_inputs(self)
+        return Subject(
+            run=PublishedRun(store, {**run.content(), "run": run.fingerprint, "date": self.date.isoformat()}),
+            previous=None if previous is None else PublishedRun(store, previous),
+            settings=self.settings,
+            inputs={
+                target.path: (len(target.stamps), sum(stamp.size for stamp in target.stamps))
+                for task in inputs
+                for target in task.output()
+            },
+            gates=run.gates(),
+            models=self.models(),
+            steps=[Step(step_name(step), step.fingerprint, step.record()) for step in steps],
+        )
+
+    def models(self) -> dict[str, FittedModel]:
+        """The fitted models by what they were fitted on: that of the tables first."""
+        if not self.settings.has_interactions:
+            return {}
+        tasks = {"all interactions": self.other(FitFactors)}
+        in_training = self.other(Evaluate).training_factors()
+        if in_training != tasks["all interactions"]:
+            tasks["the training part"] = in_training
+        return {data: task.open() for data, task in tasks.items()}
 
 
 class PublishRun(StepTask):
@@ -127,11 +207,11 @@ class PublishRun(StepTask):
     version = 3
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """A checked run, and what look-ups use beside its tables: indexes, maps, names and rules."""
-        maps = {f"map.{entity}": task for entity, task in self.maps().items()}
+        """A checked run and its report, and what look-ups use beside its tables: indexes, maps, names and rules."""
         names = {f"names.{entity}": task for entity, task in self.name_indexes().items()}
         rules = {f"rules.{entity}": task for entity, task in self.rules().items()}
-        return {"check": self.other(CheckRun), **self.lookup_indexes(), **maps, **names, **rules}
+        judged = {"check": self.other(CheckRun), "report": self.other(WriteReport)}
+        return {**judged, **self.lookup_indexes(), **self.prefixed_maps(), **names, **rules}
 
     def ingredients(self) -> dict[str, Any]:
         """Nothing that is not in what it requires, but the name people know the run by."""
@@ -167,6 +247,7 @@ class PublishRun(StepTask):
             "rules": {entity: self._relative(task) for entity, task in self.rules().items()},
             "spaces": {entity: space_of(entity, settings.entities[entity]) for entity in settings.entities},
             "checks": self._relative(self.other(CheckRun)),
+            "report": self.store.relative(self.other(WriteReport).report_path()),
             "outputs": self._outputs(),
         }
         if settings.has_interactions:
@@ -175,13 +256,16 @@ class PublishRun(StepTask):
                 "encoded": self._relative(self.other(EncodeInteractions)),
                 "model": self._relative(self.other(FitFactors)),
                 "evaluation": self.store.relative(self.other(Evaluate).report_path()),
-                "report": self.store.relative(self.other(Evaluate).report_path()),
             }
         if settings.file_entities:
             content["imported"] = {
                 entity: self._relative(self.other(ImportVectors, entity=entity)) for entity in settings.file_entities
             }
         return content
+
+    def gates(self) -> list[Gate]:
+        """What the run is held against, as it stands."""
+        return judge_run(self.store, self.settings.gates, self.date, self.fingerprint, self.content())
 
     def lookup_indexes(self) -> dict[str, BuildIndex]:
         """The indexes behind look-ups: similar entities of every type but users, and items for a user."""
@@ -209,6 +293,10 @@ class PublishRun(StepTask):
         """The names of each entity type."""
         return {entity: self.other(IndexNames, entity=entity) for entity in self.settings.entities}
 
+    def prefixed_maps(self) -> dict[str, DrawMap]:
+        """The maps by the part they play for a task that requires them."""
+        return {f"map.{entity}": task for entity, task in self.maps().items()}
+
     @classmethod
     def bulk_complete(cls, dates: Iterable[datetime.date]) -> list[datetime.date]:
         """The dates that are published, for ``RangeDaily``."""
@@ -216,14 +304,24 @@ class PublishRun(StepTask):
 
     def _outputs(self) -> list[str]:
         """What every step made on the way here, also what nobody reads any more: the whole of what the run takes."""
-        found: dict[PipelineTask, str | None] = {}
-        waiting: list[PipelineTask] = list(self.requires().values())
-        while waiting:
-            task = waiting.pop()
-            if task not in found:
-                found[task] = self._relative(task) if isinstance(task, StepTask) else None
-                waiting += task.requires().values()
-        return sorted({path for path in found.values() if path is not None})
+        steps, _ = _steps_and_inputs(self)
+        records = {self.store.relative(step.record_path()) for step in steps}
+        return sorted(records | {self._relative(step) for step in steps})
 
     def _relative(self, task: StepTask) -> str:
         return self.store.relative(Path(task.output().path))
+
+
+def _steps_and_inputs(task: PipelineTask) -> tuple[list[StepTask], list[InputTask]]:
+    """The steps behind a task, each after what it requires, and the files that they read."""
+    ordered: dict[PipelineTask, None] = {}
+
+    def visit(each: PipelineTask) -> None:
+        if each not in ordered:
+            for required in each.requires().values():
+                visit(required)
+            ordered[each] = None
+
+    visit(task)
+    steps = [each for each in ordered if isinstance(each, StepTask) and each is not task]
+    return steps, [each for each in ordered if isinstance(each, InputTask)]

@@ -187,7 +187,7 @@ def test_indexes_hold_words_and_names(words_published):
 def test_nothing_is_made_twice_and_plan_knows_what_a_change_touches(words_published, command):
     project, _ = words_published
     assert todo(command, project) == set()
-    published = {"CheckRun", "PublishRun"}
+    published = {"CheckRun", "WriteReport", "PublishRun"}
     assert todo(command, project, "tables.similar_words.k=3") == {"WriteTable similar_words", *published}
     assert todo(command, project, "entities.word.vectors.format=word2vec-text") == {
         "ImportVectors word",
@@ -324,7 +324,7 @@ def test_words_beside_interactions_touch_nothing_of_theirs(project, command):
     alone, before = pipeline.open_run(project.root).content, project.files()
     add_words(project)
     own = {"ImportVectors word", "BuildIndex word cosine", "DrawMap word", "WriteTable similar_words"}
-    added = {*own, "CheckRun", "PublishRun"}
+    added = {*own, "CheckRun", "WriteReport", "PublishRun"}
     assert todo(command, project) == added
     result = command("cfpipe", "run", project.config)
     assert result.returncode == 0, result.stderr

@@ -45,7 +45,7 @@ def test_a_test_set_takes_the_place_of_the_hold_out(halves, command):
     (halves.folder / "test.csv").write_text((halves.folder / "test.csv").read_text() + "1000,t001,1,2026-01-30\n")
     plan = json.loads(command("cfpipe", "plan", halves.config, "--json").stdout)
     again = {step["name"] for step in plan["steps"] if not step["done"]}
-    assert again == {"EncodeTestSet", "Evaluate", "CheckRun", "PublishRun"}
+    assert again == {"EncodeTestSet", "Evaluate", "CheckRun", "WriteReport", "PublishRun"}
 
 
 def test_a_test_set_that_is_not_there_is_said_before_anything_is_done(halves, command):
