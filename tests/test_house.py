@@ -27,7 +27,7 @@ BELOW = {
     "maps": {"data"},
     "measuring": set(),
     "reporting": set(),
-    "report": {"data", "evaluation", "factors", "names", "published"},
+    "report": {"data", "evaluation", "factors", "names", "published", "tables"},
     "steps": {"data", "store", "lock", "measuring", "reporting"},
     "tasks": {
         *("data", "evaluation", "factors", "maps", "names", "published", "report", "reporting", "steps", "store"),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.tables.reading import row_groups, schema_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pipeline.data.vocabulary import Vocabulary
+    from pipeline.tables.reading import RowGroup
 
 #: Row groups that are read of a table, at most; each has up to a million rows.
 ROW_GROUPS: Final = 4
@@ -77,10 +80,10 @@ class Overlap:
 
 def read_sample(folder: Path) -> TableSample:
     """Read a few row groups of a table; of its lists, those that are whole."""
-    groups = list(_row_groups(folder))
+    groups = _groups(folder)
     chosen = sorted({round(at) for at in np.linspace(0, len(groups) - 1, min(len(groups), ROW_GROUPS))})
     complete = len(chosen) == len(groups)
-    pieces = [_read(*groups[number]) for number in chosen]
+    pieces = [_read(groups[number], ["item_id", "score", "rank"]) for number in chosen]
     if not complete:
         pieces = [_without_cut_lists(piece) for piece in pieces]
     rows = pa.concat_tables(pieces).combine_chunks()
@@ -112,17 +115,16 @@ def overlap(sample: TableSample, before: Path) -> Overlap | None:
     return Overlap(shared[both] / np.maximum(*lengths)[both], int(np.count_nonzero(~both)))
 
 
-def _row_groups(folder: Path) -> Iterator[tuple[Path, int]]:
-    for path in sorted(folder.glob("part-*.parquet")):
-        for number in range(pq.read_metadata(path).num_row_groups):
-            yield path, number
+def _groups(folder: Path) -> list[RowGroup]:
+    return list(row_groups(sorted(folder.glob("part-*.parquet"))))
 
 
-def _read(path: Path, group: int) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        key = file.schema_arrow.names[0]
-        table = file.read_row_group(group, columns=[key, "item_id", "score", "rank"])
-    return table.rename_columns(["source", "item_id", "score", "rank"])
+def _read(group: RowGroup, columns: Sequence[str]) -> pa.Table:
+    """The rows of a row group: the first column as ``source``, and these."""
+    schema = schema_of(group.path)
+    wanted = pa.schema([schema.field(name) for name in (schema.names[0], *columns)])
+    batches = group.batches(max(group.rows, 1), columns)
+    return pa.Table.from_batches(batches, schema=wanted).rename_columns(["source", *columns])
 
 
 def _without_cut_lists(rows: pa.Table) -> pa.Table:
@@ -133,23 +135,18 @@ def _without_cut_lists(rows: pa.Table) -> pa.Table:
 
 def _lists_of(keys: pa.Array, folder: Path) -> pa.Table | None:
     """The rows of some sources, ascending, of the row groups that can have any; None for keys of another type."""
-    pieces = []
-    schema = None
-    for path in sorted(folder.glob("part-*.parquet")):
-        with pq.ParquetFile(path) as file:
-            key = file.schema_arrow.names[0]
-            if file.schema_arrow.field(key).type != keys.type:
-                return None
-            for group in range(file.num_row_groups):
-                if schema is not None and not _may_have(file.metadata.row_group(group).column(0).statistics, keys):
-                    continue
-                table = file.read_row_group(group, columns=[key, "item_id"]).rename_columns(["source", "item_id"])
-                schema = table.schema
-                pieces.append(table.filter(pc.is_in(table.column("source"), value_set=keys)))
+    pieces: list[pa.Table] = []
+    for group in _groups(folder):
+        if schema_of(group.path).types[0] != keys.type:
+            return None
+        if not pieces or _may_have(group, keys):  # the first is read in any case: its columns are those of the result
+            table = _read(group, ["item_id"])
+            pieces.append(table.filter(pc.is_in(table.column("source"), value_set=keys)))
     return pa.concat_tables(pieces) if pieces else None
 
 
-def _may_have(statistics: Any, keys: pa.Array) -> bool:
+def _may_have(group: RowGroup, keys: pa.Array) -> bool:
+    statistics = pq.read_metadata(group.path).row_group(group.number).column(0).statistics
     if statistics is None or not statistics.has_min_max or not len(keys):
         return True
     within = pc.and_(pc.greater_equal(keys, statistics.min), pc.less_equal(keys, statistics.max))

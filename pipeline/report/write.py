@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.config import Config
+    from pipeline.data.files import FileStamp
     from pipeline.evaluation.gates import Gate
     from pipeline.factors.fitted import FittedModel
     from pipeline.progress import Progress
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Packages whose versions are shown.
 _PACKAGES: Final = ("cfpipe", "numpy", "scipy", "pyarrow", "implicit", "scikit-learn", "luigi")
+#: Settings that say where files are.
+_PLACES: Final = ("path", "root", "test")
 #: Maps of a report, at most, so that it stays small; and look-ups, so that it stays short.
 _MAPS: Final = 4
 _LOOKED_UP: Final = 4
@@ -64,7 +67,7 @@ class Subject:
     settings
         The configuration of the run.
     inputs
-        For each path that is read, how many files it means and their bytes.
+        The files of each path that is read.
     gates
         What the run is held against; if one is not passed, the run is not published.
     models
@@ -76,7 +79,7 @@ class Subject:
     run: PublishedRun
     previous: PublishedRun | None
     settings: Config
-    inputs: Mapping[str, tuple[int, int]]
+    inputs: Sequence[Sequence[FileStamp]]
     gates: Sequence[Gate]
     models: Mapping[str, FittedModel]
     steps: Sequence[Step]
@@ -100,7 +103,7 @@ def report_html(subject: Subject, progress: Progress) -> str:
         "failed": [gate for gate in subject.gates if not gate.passed],
         "gates": subject.gates,
         "tiles": _tiles(subject),
-        "inputs": subject.inputs,
+        "inputs": _inputs(subject),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES},
         "settings": _settings(subject),
         "chosen": _chosen(subject),
@@ -146,10 +149,19 @@ def _tiles(subject: Subject) -> list[tuple[str, str, str]]:
     return tiles
 
 
+def _inputs(subject: Subject) -> list[tuple[str, int, int]]:
+    """The name of the first file of each path, how many files there are, and their bytes.
+
+    Names are those of fingerprints, which leave out where files are: so does the report.
+    """
+    found = {stamps[0].path: (len(stamps), sum(stamp.size for stamp in stamps)) for stamps in subject.inputs}
+    return [(name, files, nbytes) for name, (files, nbytes) in found.items()]
+
+
 def _settings(subject: Subject) -> dict[str, Any]:
-    """The configuration by key, but for where the run is written to; the model's settings as it was fitted with."""
+    """The configuration by key, but for where files are; the model's settings as it was fitted with."""
     settings = subject.settings
-    document = settings.model_dump(mode="json", by_alias=True, exclude={"run": {"root"}, "entities": True})
+    document = settings.model_dump(mode="json", by_alias=True, exclude={"entities": True})
     document["entities"] = {name: entity.model_dump(mode="json") for name, entity in settings.entities.items()}
     document["tables"] = {table.pop("name"): table for table in document["tables"]}
     document["factorize"] = {"model": document["factorize"]["model"], **document["factorize"]["settings"]}
@@ -161,7 +173,7 @@ def _settings(subject: Subject) -> dict[str, Any]:
         document["factorize"] = {"model": model.name, **parameters["factorize"]}
         document["weighting"] = parameters["weighting"]
         break  # the tables' model
-    return _flat(document)
+    return {key: value for key, value in _flat(document).items() if key.rpartition(".")[2] not in _PLACES}
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

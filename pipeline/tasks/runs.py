@@ -135,9 +135,8 @@ class WriteReport(StepTask):
     priority = 1
 
     def requires(self) -> Mapping[str, PipelineTask]:
-        """All that is shown."""
-        run = self.other(PublishRun)
-        return {**self.other(CheckRun).requires(), **run.lookup_indexes(), **run.prefixed_maps()}
+        """The whole run: all that is shown, and all that took time."""
+        return {**self.other(CheckRun).requires(), **self.other(PublishRun).lookup_tasks()}
 
     def ingredients(self) -> dict[str, Any]:
         """The run by name and date, what it is held against, and what is looked up."""
@@ -180,11 +179,7 @@ class WriteReport(StepTask):
             run=PublishedRun(store, {**run.content(), "run": run.fingerprint, "date": self.date.isoformat()}),
             previous=None if previous is None else PublishedRun(store, previous),
             settings=self.settings,
-            inputs={
-                target.path: (len(target.stamps), sum(stamp.size for stamp in target.stamps))
-                for task in inputs
-                for target in task.output()
-            },
+            inputs=[target.stamps for task in inputs for target in task.output()],
             gates=run.gates(),
             models=self.models(),
             steps=[Step(step_name(step), step.fingerprint, step.record()) for step in steps],
@@ -208,10 +203,7 @@ class PublishRun(StepTask):
 
     def requires(self) -> Mapping[str, PipelineTask]:
         """A checked run and its report, and what look-ups use beside its tables: indexes, maps, names and rules."""
-        names = {f"names.{entity}": task for entity, task in self.name_indexes().items()}
-        rules = {f"rules.{entity}": task for entity, task in self.rules().items()}
-        judged = {"check": self.other(CheckRun), "report": self.other(WriteReport)}
-        return {**judged, **self.lookup_indexes(), **self.prefixed_maps(), **names, **rules}
+        return {"check": self.other(CheckRun), "report": self.other(WriteReport), **self.lookup_tasks()}
 
     def ingredients(self) -> dict[str, Any]:
         """Nothing that is not in what it requires, but the name people know the run by."""
@@ -293,9 +285,14 @@ class PublishRun(StepTask):
         """The names of each entity type."""
         return {entity: self.other(IndexNames, entity=entity) for entity in self.settings.entities}
 
-    def prefixed_maps(self) -> dict[str, DrawMap]:
-        """The maps by the part they play for a task that requires them."""
-        return {f"map.{entity}": task for entity, task in self.maps().items()}
+    def lookup_tasks(self) -> dict[str, StepTask]:
+        """What look-ups use beside the tables, by the part it plays for a task that requires it."""
+        return {
+            **self.lookup_indexes(),
+            **{f"map.{entity}": task for entity, task in self.maps().items()},
+            **{f"names.{entity}": task for entity, task in self.name_indexes().items()},
+            **{f"rules.{entity}": task for entity, task in self.rules().items()},
+        }
 
     @classmethod
     def bulk_complete(cls, dates: Iterable[datetime.date]) -> list[datetime.date]:
