@@ -1,6 +1,7 @@
 """New users and items between runs: vectors from fresh histories and listeners, the fitted factors held fixed.
 
 A history goes through the confidences of the fit, with its degrees and scale, and then through the model's own fold-in.
+It is of now: where the weights of the fit were halved by age (``weighting.half_life_days``), its own count in full.
 It may be of the items or of an attribute of theirs, such as the artists of tracks: then the attribute's vectors stand
 where the items' stood, and the user is fitted to users x artists as the artists were.
 
