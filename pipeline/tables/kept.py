@@ -34,7 +34,7 @@ SCHEMA_VERSION = 1
 
 _DOCUMENT = "rules.json"
 #: What a look-up asks of a table's settings; the others are in the arrays, or of no concern to one list.
-_SETTINGS = ("name", "source", "target", "k", "metric", "exclude_seen", "max_per", "diversity")
+_SETTINGS = ("name", "source", "target", "metric", "exclude_seen", "max_per", "diversity")
 _ARRAYS = ("allow", "weights", "popular_order", "popular_shares")
 
 
@@ -45,7 +45,7 @@ class KeptRules:
     Attributes
     ----------
     table
-        The settings of the table, without its files.
+        The settings of the table, without its files and its length.
     allow, weights, popular
         As in :class:`~pipeline.tables.rules.Rules`.
     """
@@ -58,8 +58,7 @@ class KeptRules:
     @classmethod
     def of(cls, table: TableSettings, rules: Rules) -> KeptRules:
         """What is to be kept of a table."""
-        kept = TableSettings.model_validate(table.model_dump(include=set(_SETTINGS), by_alias=True))
-        return cls(kept, rules.allow, rules.weights, rules.popular)
+        return cls(_without_files(table), rules.allow, rules.weights, rules.popular)
 
     def save(self, folder: Path) -> None:
         """Write into an existing empty folder."""
@@ -68,7 +67,7 @@ class KeptRules:
         kept = {name: array for name, array in arrays.items() if array is not None}
         for name, array in kept.items():
             np.save(folder / f"{name}.npy", array)
-        settings = self.table.model_dump(mode="json", include=set(_SETTINGS), by_alias=True)
+        settings = self.table.model_dump(mode="json", include={*_SETTINGS, "k"}, by_alias=True)
         document = {"schema_version": SCHEMA_VERSION, "table": settings, "arrays": sorted(kept)}
         (folder / _DOCUMENT).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -159,3 +158,9 @@ class KeptRules:
         if diversity is None or diversity.candidates >= k:
             return diversity
         return diversity.model_copy(update={"candidates": k})
+
+
+def _without_files(table: TableSettings) -> TableSettings:
+    """What a look-up asks of a table's settings; how long its list is, it says itself."""
+    settings = table.model_dump(include=set(_SETTINGS), by_alias=True)
+    return TableSettings.model_validate({**settings, "k": 1})

@@ -190,7 +190,7 @@ class KeepRules(StepTask):
         """The rules, wherever their files are."""
         settings = self.settings.table(self.table)
         unset = set(CATALOGUE_RULES) - set(settings.rules_of_catalogue)
-        wanted = {*CATALOGUE_RULES, "name", "source", "target", "k", "metric", "exclude_seen"} - unset
+        wanted = {*CATALOGUE_RULES, "name", "source", "target", "metric", "exclude_seen"} - unset
         return {"table": {key: value for key, value in without_paths(settings).items() if key in wanted}}
 
     def output(self) -> luigi.LocalTarget:

@@ -111,7 +111,7 @@ def test_environment_variables_are_expanded(tmp_path, monkeypatch):
         ("tables.tracks_for_users.recall=nan", r"tables\.1\.recall: .*got nan"),
         ("tables.tracks_for_users.to=album", r"tables\.tracks_for_users\.to: expected one of .*'album'"),
         ("tables.nobody.k=1", "no table is named 'nobody'; expected one of similar_artists, tracks_for_users"),
-        ("factorize.model=svd", "unknown model 'svd': expected one of als, bpr, lmf"),
+        ("factorize.model=svd", "unknown model 'svd': expected one of als, blend, bpr, lmf"),
         ("factorize.facotrs=3", r"factorize\.facotrs: unknown key"),
         ("factorize.factors='x'", r"factorize\.factors: .*integer"),
         ("entities.artist.of=album", r"entities\.artist\.of: expected 'track'"),
