@@ -15,9 +15,7 @@ from pipeline.config import load_config
 def serve(
     config: ConfigPath,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="TCP port to listen on; 0 for any that is free.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; others than this machine reach 0.0.0.0.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 to be reached by others.")] = ("127.0.0.1"),
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Host name to answer to, beside localhost; * for any. Repeatable."),

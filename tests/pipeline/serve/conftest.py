@@ -7,6 +7,9 @@ import contextlib
 import signal
 
 import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.serve.app import create_app
@@ -14,6 +17,39 @@ from pipeline.serve.runs import PublishedRuns
 
 #: A host that is answered.
 URL = "http://127.0.0.1:8000"
+
+#: Names that would do harm, or vanish, if they were anything but text.
+HOSTILE = [
+    "<script>document.title = 'run'</script>",
+    '<img src="https://example.com/x.png" onerror="document.title = \'run\'">',
+    "bell\x07 and\nnew line",
+    "\u202egnp.exe",
+    "   ",
+    "javascript:alert(1)",
+    "& &amp; &lt;",
+    "a/b?c#d%2F",
+]
+HOSTILE_CONFIG = """
+[run]
+name = "<b>hostile</b>"
+root = "{folder}/runs"
+date = 2026-01-31
+
+[entities.word]
+vectors = {{ path = "{folder}/words.txt" }}
+names = {{ path = "{folder}/names.parquet", id = "id", name = "name" }}
+
+[entities.phrase]
+vectors = {{ path = "{folder}/phrases.npy" }}
+
+[[tables]]
+name = "similar_words"
+from = "word"
+to = "word"
+k = 5
+"""
+#: Ids that mean something else in a path.
+HOSTILE_IDS = [".", "..", "search", "id:search", "a/b", "100%", "<b>", "é"]
 
 
 class Client:
@@ -67,3 +103,25 @@ def start_server(start_command):
             process.stdout.close()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def hostile_names():
+    """Names that would do harm if they were not shown as text."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def hostile_project(tmp_path_factory, command, published):
+    """A run of words and phrases, each in a space of its own, from files; the words' names and ids are hostile."""
+    folder = tmp_path_factory.mktemp("hostile")
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(len(HOSTILE_IDS), 4)).tolist()
+    lines = [" ".join([word, *map(str, vector)]) for word, vector in zip(HOSTILE_IDS, vectors, strict=True)]
+    (folder / "words.txt").write_text("\n".join([f"{len(lines)} 4", *lines, ""]), encoding="utf-8")
+    pq.write_table(pa.table({"id": HOSTILE_IDS, "name": HOSTILE}), folder / "names.parquet")
+    np.save(folder / "phrases.npy", random.normal(size=(5, 4)).astype(np.float32))
+    (folder / "config.toml").write_text(HOSTILE_CONFIG.format(folder=folder))
+    result = command("cfpipe", "run", folder / "config.toml")
+    assert result.returncode == 0, result.stderr
+    return type(published)(folder)
