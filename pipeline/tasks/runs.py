@@ -15,10 +15,11 @@ from pipeline.evaluation.check import judge_run, require_passed
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.files import EVALUATION_FILE, write_evaluation
 from pipeline.evaluation.folds import summarize_folds
+from pipeline.evaluation.gates import failures
 from pipeline.published import PublishedRun
 from pipeline.reporting import step_name
 from pipeline.steps import InputTask, PipelineTask, StepTask
-from pipeline.store import publish_json, read_json
+from pipeline.store import json_text, publish_json, read_json
 from pipeline.tasks.entities import ImportVectors, IndexNames, vectors_task
 from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
 from pipeline.tasks.maps import DrawMap
@@ -149,8 +150,18 @@ class WriteReport(StepTask):
         }
 
     def output(self) -> luigi.LocalTarget:
-        """A folder with ``report.html``."""
+        """A folder with ``report.html``, and ``verdict.json``, which says whether the run passed its gates."""
         return self.folder("reports")
+
+    def complete(self) -> bool:
+        """Whether there is a report, and what it says of the gates still holds.
+
+        Gates compare with the published run: once another one is, say after a rollback, a run that failed may pass.
+        """
+        if not self.output().exists():
+            return False
+        passed: bool = read_json(Path(self.output().path, "verdict.json"))["passed"]
+        return passed or bool(failures(self.other(PublishRun).gates()))
 
     def report_path(self) -> Path:
         """The page."""
@@ -160,9 +171,14 @@ class WriteReport(StepTask):
         """Look at everything, and write."""
         from pipeline.report.write import report_html  # with its templates, of no use to any other command
 
-        html = report_html(self.subject(), report)
+        subject = self.subject()
+        html = report_html(subject, report)
+        verdict = {"passed": not failures(subject.gates)}
+        if self.output().exists():
+            self.store.delete(Path(self.output().path))  # its verdict does not hold any more
         with self.publish() as folder:
             (folder / self.report_path().name).write_text(html, encoding="utf-8")
+            (folder / "verdict.json").write_text(json_text(verdict), encoding="utf-8")
         # Luigi gives the method while it runs the task, and links to the page from its own.
         set_tracking_url = getattr(self, "set_tracking_url", None)
         if set_tracking_url is not None:

@@ -195,6 +195,24 @@ def test_a_run_that_fails_its_gates_has_a_report(published, command, read_report
     assert pipeline.open_run(root).content == pipeline.open_run(published.root).content
 
 
+def test_a_run_that_failed_and_would_pass_now_gets_another_report(published, command, read_report, tmp_path):
+    root = tmp_path / "runs"
+    shutil.copytree(published.root, root)
+    (tmp_path / "some.csv").write_text("user\n" + "\n".join(map(str, range(1000, 1100))))
+    users = f"{{ path = '{tmp_path}/some.csv', id = 'user' }}"
+    # Fewer rows than the published run has, and none may be lost.
+    settings = [f"run.root={root}", f"tables.tracks_for_users.users={users}", "gates.max_fall=0.0"]
+    arguments = ["run", published.config, *(each for setting in settings for each in ("--set", setting))]
+    failed = command("cfpipe", *arguments)
+    assert failed.returncode == 4, failed.stderr
+    path = root.parent / re.search(r"Look at (\S+report\.html)", failed.stderr)[1]
+    assert "Not published" in read_report(path).text
+    (root / "current.json").unlink()
+    shutil.rmtree(root / "runs")
+    assert command("cfpipe", *arguments).returncode == 0
+    assert "gates passed." in read_report(path).text
+
+
 @pytest.fixture
 def task(published):
     """The task of the small project's report."""
