@@ -152,9 +152,10 @@ def test_the_rule_chooses_what_the_settings_allow_and_tuning_would_try(name: str
 
 class TestTheRuleForAls:
     @staticmethod
-    def _choose(density: float) -> Defaults:
+    def _choose(density: float, mean_degree: float = 50.0) -> Defaults:
         statistics = MatrixStatistics.of(csr_matrix(np.ones((3, 4), dtype=np.float32)))
-        return choose(replace(statistics, density=density), "als", 64)
+        degrees = {"mean_activity": mean_degree, "mean_popularity": mean_degree}
+        return choose(replace(statistics, density=density, **degrees), "als", 64)
 
     def test_sparser_data_weigh_what_was_observed_more_and_damp_users_less(self) -> None:
         chosen = [self._choose(density) for density in (0.015, 0.005, 0.001, 0.0006)]
@@ -169,6 +170,12 @@ class TestTheRuleForAls:
         assert self._choose(1e-9) == self._choose(low)
         assert self._choose(0.9) == self._choose(high)
         assert self._choose(low) != self._choose(high)
+
+    def test_where_users_and_items_have_few_of_each_other_less_regularization_is_left(self) -> None:
+        few, more, many = (self._choose(0.1, degree).model for degree in (5.0, 10.0, 50.0))
+        assert few["regularization"] < more["regularization"] < many["regularization"]
+        assert few["regularization"] == pytest.approx(0.25 * few["alpha"] * 5.0, rel=0.05)
+        assert few["alpha"] == many["alpha"]
 
     def test_a_density_of_a_hundredth_has_these(self) -> None:
         assert self._choose(0.01).model == {"alpha": 4.0, "regularization": 23.0, "iterations": 10}
