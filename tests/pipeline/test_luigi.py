@@ -182,7 +182,7 @@ def test_only_what_a_change_of_settings_touches_is_made_again(project, command):
     before = set(project.files())
     assert command("cfpipe", "run", project.config, "--set", "tables.tracks_for_users.k=3").returncode == 0
     added = {path.split("/")[0] for path in set(project.files()) - before}
-    assert added == {"checks", "records", "reports", "rules", "runs", "tables"}
+    assert added == {"checks", "records", "reports", "runs", "tables"}
     manifest = json.loads((project.root / current(project)["tables"]["tracks_for_users"] / "manifest.json").read_text())
     assert manifest["parameters"]["k"] == 3
     before = set(project.files())
