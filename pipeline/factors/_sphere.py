@@ -81,12 +81,14 @@ class Sphere:
         self.vectors[rows] = vectors
 
 
-def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities of each row, in the place of the scores."""
-    scores -= scores.max(axis=1, keepdims=True)
+def softmax(scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Probabilities of each row, in the place of the scores, and ``ln sum exp`` of the scores, shape ``(n, 1)``."""
+    highest = scores.max(axis=1, keepdims=True)
+    scores -= highest
     np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
-    return scores
+    sums = scores.sum(axis=1, keepdims=True)
+    scores /= sums
+    return scores, highest + np.log(sums)
 
 
 def best_directions(rows: csr_matrix, others: Vectors, temperature: float, num_threads: int) -> Vectors:
@@ -136,14 +138,9 @@ def best_directions(rows: csr_matrix, others: Vectors, temperature: float, num_t
 
 def _ascend(targets: Vectors, sample: Vectors, temperature: np.float32) -> Vectors:
     def value_and_slope(x: Vectors) -> tuple[Vectors, Vectors]:
-        scores = x @ sample.T
-        scores /= temperature
-        highest = scores.max(axis=1, keepdims=True)
-        scores -= highest
-        np.exp(scores, out=scores)
-        sums = scores.sum(axis=1, keepdims=True)
-        value = np.einsum("ij,ij->i", targets, x)[:, np.newaxis] - temperature * (highest + np.log(sums))
-        return value, _tangents(x, targets - (scores / sums) @ sample)
+        chosen, log_sums = softmax((x @ sample.T) / temperature)
+        value = np.einsum("ij,ij->i", targets, x)[:, np.newaxis] - temperature * log_sums
+        return value, _tangents(x, targets - chosen @ sample)
 
     x = unit(targets)
     value, slope = value_and_slope(x)

@@ -52,7 +52,9 @@ def choose(statistics: MatrixStatistics, model: str, factors: int) -> Defaults:
     """
     if model == "als":
         return _als(statistics)
-    weighting = {"confidence": "log1p", "user_degree_power": 0.5, "item_degree_power": 0.5}
+    # The softmax evens out popularity by itself: measured with powers of 0 and 0.5 on Gowalla's training data.
+    power = 0.0 if model == "softmax" else 0.5
+    weighting = {"confidence": "log1p", "user_degree_power": power, "item_degree_power": power}
     models: dict[str, dict[str, Any]] = {
         "bpr": {"learning_rate": 0.01, "regularization": 0.01, "iterations": 100},
         "lmf": {"learning_rate": 1.0, "regularization": 2.0, "iterations": 30, "neg_prop": 30},

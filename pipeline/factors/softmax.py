@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.errors import DataError
 from pipeline.factors._sphere import Sphere, best_directions, softmax, unit
 from pipeline.factors.automatic import Auto
-from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
+from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, TrainingCurve, Vectors, effective_threads
 from pipeline.factors.search_space import FloatRange, Iterations
 from pipeline.factors.spectral import Spectral, SpectralSettings
 from pipeline.factors.weighting import column_degrees, row_degrees
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _DECAY = 0.95
 #: Users are met once a pass, items by many of its batches: the angle of users, as a multiple of that of items.
 _USER_STEPS = 3.0
+#: What the training curve shows.
+_MEASURE = "mean cross-entropy of an interaction among the items drawn"
 #: Length of the random vectors that are added to where the fit starts, against 1 of the leading of those.
 _NOISE = 1e-3
 
@@ -80,9 +83,9 @@ class Softmax(Factorizer[SoftmaxSettings]):
         """Factorize; see :meth:`Factorizer.fit`."""
         with threadpool_limits(effective_threads(num_threads), user_api="blas"):
             training = self._training(user_items, seed, num_threads)
-            for iteration in range(1, self.settings.iterations + 1):
-                self._pass(training, iteration, progress)
-        return self._factors(training)
+            passes = range(1, self.settings.iterations + 1)
+            losses = tuple(self._pass(training, iteration, progress) for iteration in passes)
+        return replace(self._factors(training), curve=TrainingCurve(_MEASURE, losses))
 
     def watch_fit(
         self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress, watch: Watch
@@ -118,9 +121,10 @@ class Softmax(Factorizer[SoftmaxSettings]):
         users, items = _start(user_items, self.settings.factors, seed, num_threads, rng)
         return _Training(user_items, Sphere(users), Sphere(items), rng, self.settings)
 
-    def _pass(self, training: _Training, iteration: int, progress: Progress) -> None:
-        training.visit_users(self.settings.learning_rate * _DECAY ** (iteration - 1))
+    def _pass(self, training: _Training, iteration: int, progress: Progress) -> float:
+        loss = training.visit_users(self.settings.learning_rate * _DECAY ** (iteration - 1))
         progress(iteration / self.settings.iterations, f"iteration {iteration} of {self.settings.iterations}")
+        return loss
 
     def _factors(self, training: _Training) -> Factors:
         """What is served of the vectors as they are, copied."""
@@ -149,13 +153,14 @@ class _Training:
         self._with_users = np.flatnonzero(column_degrees(matrix))
         self._position = np.zeros(matrix.shape[1], dtype=np.intp)
 
-    def visit_users(self, angle: float) -> None:
-        """Turn the vectors by one step for each batch of users, in random order."""
-        order = self._rng.permutation(self._with_items)
-        for start in range(0, len(order), self._settings.batch_size):
-            self._visit(order[start : start + self._settings.batch_size], angle)
+    def visit_users(self, angle: float) -> float:
+        """Turn the vectors by one step for each batch of users, in random order; the mean loss of an interaction."""
+        order, size = self._rng.permutation(self._with_items), self._settings.batch_size
+        total = sum(self._visit(order[start : start + size], angle) for start in range(0, len(order), size))
+        return total / float(self.matrix.sum(dtype=np.float64))
 
-    def _visit(self, batch: NDArray[np.intp], angle: float) -> None:
+    def _visit(self, batch: NDArray[np.intp], angle: float) -> float:
+        """Turn the vectors of a batch; the loss that it had before, summed."""
         rows = self.matrix[batch]
         size = min(self._settings.negatives, len(self._with_users))
         drawn = self._rng.choice(self._with_users, size, replace=False, shuffle=False)
@@ -167,14 +172,17 @@ class _Training:
 
         users, items = self.users.vectors[batch], self.items.vectors[touched]
         candidates = items[negatives]
-        chosen = softmax((users @ candidates.T) / np.float32(self._settings.temperature))
-        chosen *= np.asarray(rows.sum(axis=1), dtype=np.float32).reshape(-1, 1)
-        # Of the loss times the temperature over the batch's size: Adam knows no scale.
-        user_gradients = chosen @ candidates - liked @ items
+        chosen, log_sums = softmax((users @ candidates.T) / np.float32(self._settings.temperature))
+        totals = np.asarray(rows.sum(axis=1), dtype=np.float32).reshape(-1, 1)
+        chosen *= totals
+        wanted = liked @ items
+        # Of the loss times the temperature: Adam knows no scale.
+        user_gradients = chosen @ candidates - wanted
         item_gradients = -(liked.T @ users)
         item_gradients[negatives] += chosen.T @ users
         self.users.turn(batch, user_gradients, _USER_STEPS * angle)
         self.items.turn(touched, item_gradients, angle)
+        return float((totals * log_sums).sum() - (wanted * users).sum() / self._settings.temperature)
 
 
 def _start(

@@ -89,6 +89,16 @@ class TestFit:
             losses.append(_loss(factors.user_factors, factors.item_factors, confidences, 0.1))
         assert losses[0] > 1.1 * losses[1] > 1.1 * losses[2]
 
+    def test_the_curve_is_the_loss_of_each_pass_as_it_began(self, confidences: csr_matrix) -> None:
+        """With one batch and all items drawn, a pass begins with the vectors that the pass before left."""
+        settings = {"batch_size": 1000, "negatives": 1000, "popularity_power": 0.0, "temperature": 0.3}
+        _, before = _fit(confidences, iterations=3, **settings)
+        _, factors = _fit(confidences, iterations=4, **settings)
+        assert factors.curve is not None
+        assert len(factors.curve.values) == 4
+        loss = _loss(before.user_factors, before.item_factors, confidences, 0.3) / 0.3 / confidences.sum()
+        assert factors.curve.values[3] == pytest.approx(loss, rel=1e-4)
+
     def test_what_weighs_more_scores_higher(self) -> None:
         """Two users of the same items, each with one that counts for more."""
         matrix = csr_matrix(np.array([[9, 1, 1, 1], [1, 1, 1, 9]], dtype=np.float32))
