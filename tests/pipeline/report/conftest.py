@@ -105,8 +105,10 @@ def second_report(published, command, read_report, tmp_path_factory):
     """Of a second run, with other vectors."""
     root = tmp_path_factory.mktemp("second") / "runs"
     shutil.copytree(published.root, root)
-    arguments = ["--date", "2026-02-01", "--set", f"run.root={root}", "--set", "factorize.factors=6"]
-    assert command("cfpipe", "run", published.config, *arguments).returncode == 0
+    settings = [f"run.root={root}", "factorize.factors=6", "gates.max_fall=1.0"]
+    arguments = ["--date", "2026-02-01", *(each for setting in settings for each in ("--set", setting))]
+    result = command("cfpipe", "run", published.config, *arguments)
+    assert result.returncode == 0, result.stderr
     return _report_of(root, read_report)
 
 
