@@ -285,12 +285,13 @@ def report(part: Part, parts: list[Part], trials: dict[str, list[tuple[Settings,
     """Measure what a rule made without a data set's family chooses for it."""
     others = [other for other in parts if other.family != part.family]
     constants = make_rule(others, [Surrogate(trials[other.name]) for other in others])
-    tuned, _ = max(trials[part.name][: _TUNED * len(_SWEEPS)], key=lambda trial: trial[1].ndcg)
+    drawn = trials[part.name][: _TUNED * len(_SWEEPS)]
+    tuned, _ = max(drawn, key=lambda trial: trial[1].ndcg)
     print(f"\n{part.name}: {part.train.shape[0]:,} users, {part.train.shape[1]:,} items, density {part.density:.2g}")
     rows = [
         ("rule made without it", by_rule(constants, part.density), {}),
         ("rule of the project", shipped(part), {}),
-        (f"best of {_TUNED} draws", tuned, {}),
+        (f"best of {len(drawn) // len(_SWEEPS)} draws", tuned, {}),
         ("implicit's defaults", Settings(1.0, 0.01, 0.0, 0.0, 15), {"factors": 100, "weighted": False}),
     ]
     for name, settings, options in rows:

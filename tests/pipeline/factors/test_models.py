@@ -17,7 +17,7 @@ from pipeline.progress import no_progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODELS = ("als", "bpr", "lmf", "softmax", "spectral")
+MODELS = ("als", "bpr", "lmf", "spectral")
 N_GROUPS = 4
 
 

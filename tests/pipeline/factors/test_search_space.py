@@ -34,7 +34,7 @@ def watched(name, confidences, passes, enough):
     return seen
 
 
-@pytest.mark.parametrize("name", ["als", "bpr", "lmf", "softmax"])
+@pytest.mark.parametrize("name", ["als", "bpr", "lmf"])
 def test_a_watched_fit_shows_what_a_fit_of_so_many_passes_gives(name, make_plays):
     plays = make_plays()
     plays.resize(plays.shape[0] + 2, plays.shape[1] + 3)  # users and items without an interaction
