@@ -62,9 +62,9 @@ def publish_text(final: Path, text: str) -> None:
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_text(text, encoding="utf-8")
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(final)
-            _sync(final.parent)
+            sync(final.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -251,17 +251,18 @@ def _rename_folder(temporary: Path, final: Path) -> None:
         # Fingerprints make equal paths equal content: if another process was first, its folder serves.
         if not final.is_dir():
             raise
-    _sync(final.parent)
+    sync(final.parent)
 
 
 def _sync_tree(folder: Path) -> None:
     for parent, _, names in os.walk(folder):
         for name in names:
-            _sync(Path(parent, name))
-        _sync(Path(parent))
+            sync(Path(parent, name))
+        sync(Path(parent))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

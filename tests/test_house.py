@@ -44,7 +44,7 @@ BELOW = {
     "compare": {"data", "evaluation", "published", "store", "summary", "tables"},
     "tuning": {"data", "evaluation", "factors", "lock", "steps", "store", "tasks"},
     "operations": {"lock", "store"},
-    "export": {"published", "tables"},
+    "export": {"published", "store", "tables"},
     "draft": {"data"},
     "serve": {"data", "explain", "factors", "fold_in", "lookup", "names", "published", "store"},
     "cli": {

@@ -59,7 +59,7 @@ def main() -> None:
     """Entry point: exits with 0, or with the exit code of the error."""
     _options.debug = False
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="cfpipe", standalone_mode=False))
     except typer.Abort:
         print("aborted", file=sys.stderr)
         sys.exit(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +15,7 @@ from pipeline.errors import ConfigError, OutputError, StoreError
 from pipeline.export.lines import CsvWriter, JsonLinesWriter, LineWriter, RedisType, RedisWriter
 from pipeline.export.sqlite import SqliteWriter
 from pipeline.progress import Progress, no_progress
+from pipeline.store import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,10 +138,10 @@ def export_to_file(
             writer.finish()
         finally:
             writer.close()
-        _sync(partial)
+        sync(partial)
         nbytes = partial.stat().st_size
         partial.replace(output)
-        _sync(output.parent)
+        sync(output.parent)
         for leftover in writer.leftovers():
             leftover.unlink(missing_ok=True)
         checkpoint.remove()
@@ -303,14 +303,6 @@ class _Checkpoint:
         if isinstance(saved, dict):
             self.rows, self.nbytes = saved.pop("rows", 0), saved.pop("bytes", 0)
             self.is_same = saved == self._identity
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -174,7 +174,7 @@ class TestTheRuleForAls:
     def test_where_users_and_items_have_few_of_each_other_less_regularization_is_left(self) -> None:
         few, more, many = (self._choose(0.1, degree).model for degree in (5.0, 10.0, 50.0))
         assert few["regularization"] < more["regularization"] < many["regularization"]
-        assert few["regularization"] == pytest.approx(0.25 * few["alpha"] * 5.0, rel=0.05)
+        assert few["regularization"] == pytest.approx(0.3 * (1.0 + few["alpha"]) * 5.0, rel=0.05)
         assert few["alpha"] == many["alpha"]
 
     def test_a_density_of_a_hundredth_has_these(self) -> None:
