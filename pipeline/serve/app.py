@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _STATIC = Path(__file__).parent / "static"
 #: Look-ups run side by side in native code, which lets go of the interpreter.
 _THREADS: Final = 2
+#: A browser may keep it, and asks each time whether it is still the same.
+_ASK_AGAIN: Final = {"cache-control": "no-cache"}
 #: What is left out before an id, so that ids that mean something else in a path can be written.
 _ID_PREFIX: Final = "id:"
 
@@ -62,7 +64,7 @@ def create_app(runs: PublishedRuns, *, hosts: Collection[str] = ()) -> Guard:
             Route("/", _page),
             Route("/api/openapi.json", describe),
             *(Route(operation.path, _endpoint(operation, runs, pool)) for operation in OPERATIONS),
-            Mount("/static", StaticFiles(directory=_STATIC)),
+            Mount("/static", _PageFiles(directory=_STATIC)),
         ],
     )
     for error in (HTTPException, PipelineError, Exception):
@@ -72,7 +74,16 @@ def create_app(runs: PublishedRuns, *, hosts: Collection[str] = ()) -> Guard:
 
 
 async def _page(request: Request) -> Response:
-    return FileResponse(_STATIC / "index.html", headers={"cache-control": "no-cache"})
+    return FileResponse(_STATIC / "index.html", headers=_ASK_AGAIN)
+
+
+class _PageFiles(StaticFiles):
+    """Files that belong to the page: a browser that kept those of another version would mix the two."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_ASK_AGAIN)
+        return response
 
 
 def _endpoint(

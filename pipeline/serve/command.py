@@ -69,8 +69,9 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ServeError(f"cannot listen on {host}: {error.strerror}", hint="Choose another --host.") from None
+    except (OSError, UnicodeError) as error:  # names that no resolver can be asked for are a UnicodeError
+        problem = getattr(error, "strerror", None) or "not a host name"
+        raise ServeError(f"cannot listen on {host}: {problem}", hint="Choose another --host.") from None
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

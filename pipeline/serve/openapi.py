@@ -20,7 +20,7 @@ _SCHEMAS = "#/components/schemas/"
 _EVERYONES_STATUSES = (400, 414, 503)
 _PATH_PARTS = {
     "entity": "Entity type; see `/api/entities`.",
-    "id": "Id of the entity. A prefix `id:` is left out, so that any id can be written: `id:search`, `id:..`.",
+    "id": "Id of the entity. A prefix `id:` is left out, so that any id can be written: `id:map`, `id:..`.",
 }
 
 

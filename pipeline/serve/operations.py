@@ -75,7 +75,7 @@ OPERATIONS = (
         (404, 409),
     ),
     Operation(
-        "/api/map/{entity}",
+        "/api/{entity}/map",
         "drawMap",
         "Places of the most popular entities of a type on a plane.",
         lambda run, path, query: run.map(path["entity"]),

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 #: Between two looks at ``current.json``.
 _CHECK_SECONDS: Final = 1.0
 #: What opening a run raises if its files are gone, or are not those of a run.
-_UNREADABLE = (PipelineError, AnnlibError, OSError, ValueError, KeyError)
+_UNREADABLE = (PipelineError, AnnlibError, OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError)
 
 #: What tells one ``current.json`` from another; None where there is none.
 _Stamp = tuple[int, int, int] | None
@@ -84,19 +84,24 @@ class PublishedRuns:
             return
         stamp = self._read_stamp()
         if stamp is not None and stamp != self._stamp:
-            self._open()
-        self._stamp = stamp or self._stamp
+            # What cannot be read is tried again: its files may be on their way.
+            self._stamp = stamp if self._open() else None
         self._checked = time.monotonic()
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
+        """Open the published run; whether it could be read."""
         try:
             self._run = ServedRun(open_run(self._root), recall=self._recall)
             self._problem = None
             # Reading leaves behind more than is kept of what was read.
             pa.default_memory_pool().release_unused()
         except _UNREADABLE as error:
-            self._problem = f"the published run cannot be read: {error}"
-            _log.warning("%s", self._problem)
+            problem = f"the published run cannot be read: {error}"
+            if problem != self._problem:
+                _log.warning("%s", problem)
+            self._problem = problem
+            return False
+        return True
 
     def _read_stamp(self) -> _Stamp:
         try:

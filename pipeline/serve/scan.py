@@ -41,7 +41,8 @@ def nearest(
         scores[start : start + len(block)] = part
     scores[exclude] = -np.inf
     k = min(k, len(scores))
-    rows = np.argpartition(-scores, k - 1)[:k]
-    rows = rows[np.lexsort((rows, -scores[rows]))]
+    # All that are as good as the last of them, so that ties there too are by row.
+    rows = np.flatnonzero(scores >= -np.partition(-scores, k - 1)[k - 1])
+    rows = rows[np.argsort(-scores[rows], kind="stable")][:k]
     rows = rows[np.isfinite(scores[rows])]
     return rows.astype(np.int64), scores[rows]

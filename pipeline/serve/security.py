@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Bytes of an address that are read: more than the largest taste takes.
+#: Bytes of an address that are read: more than the largest taste takes, unless its ids are hundreds of letters long.
 MAX_ADDRESS = 1 << 15
 
 #: The page is of files of its own alone, and runs nothing else.

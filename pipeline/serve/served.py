@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Metric = Literal["cosine", "inner_product"]
 
+#: In the place of the length of a vector of zeros.
+_TINY = 1e-30
+
 
 class ServedRun:
     """A published run, opened whole.
@@ -95,8 +98,7 @@ class ServedRun:
         """What suits a taste."""
         taste = self._taste(query)
         to = self._target(query.to, taste.parts[0].entity)
-        metric: Metric = "cosine" if taste.from_file or to == USER else "inner_product"
-        return self._nearest(taste.vector, to, metric, query.k, taste.exclude(to))
+        return self._nearest(taste.vector, to, _taste_metric(taste, to), query.k, taste.exclude(to))
 
     def explain(self, query: models.ExplainQuery) -> models.Explanation:
         """What each entity of a history, or of a taste, adds to the score of an entity."""
@@ -115,8 +117,9 @@ class ServedRun:
         else:
             taste = self._taste(query)
             self._target(entity, taste.parts[0].entity)
-            if taste.from_file:
-                target = unit(target)
+            if _taste_metric(taste, entity) == "cosine":
+                # Shares are linear in the target: those of the cosine that the list has.
+                target = unit(target) / max(float(np.linalg.norm(taste.vector)), _TINY)
             shares = taste.shares(target)
             score = sum(share.share for share in shares)
         return self._explanation(entity, row, score, shares, query.k)
@@ -198,6 +201,11 @@ class ServedRun:
     def _read_map(self, entity: str) -> models.Map:
         places = self._run.map(entity).select(["id", "name", "x", "y", "group"]).to_pylist()
         return models.Map(places=[models.Place(**{**place, "id": str(place["id"])}, type=entity) for place in places])
+
+
+def _taste_metric(taste: Taste, to: str) -> Metric:
+    """What ranks a list for a taste."""
+    return "cosine" if taste.from_file or to == USER else "inner_product"
 
 
 def _exclusions(rows: NDArray[np.int32], count: int) -> csr_matrix | None:

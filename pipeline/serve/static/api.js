@@ -7,7 +7,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Ask; repeated parameters are arrays. Answers are remembered until the run changes. */
+/** Ask; repeated parameters are arrays. */
 export async function ask(path, parameters = {}, signal = undefined) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -28,7 +28,7 @@ export async function ask(path, parameters = {}, signal = undefined) {
 
 /** The path of an entity: ids that mean something else in a path have a prefix. */
 export function pathOf(type, id) {
-  const plain = ![".", "..", "search"].includes(id) && !id.startsWith("id:");
+  const plain = ![".", "..", "search", "map"].includes(id) && !id.startsWith("id:");
   return `${encodeURIComponent(type)}/${encodeURIComponent(plain ? id : `id:${id}`)}`;
 }
 

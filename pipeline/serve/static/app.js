@@ -18,7 +18,10 @@ function show() {
   const state = readState();
   document.body.classList.toggle("has-taste", state.likes.length + state.dislikes.length > 0);
   const looked = JSON.stringify([state.at, state.list, run.run]);
-  if (looked !== viewed) showView(run);
+  if (looked !== viewed) {
+    // What could not be shown is tried again when it is asked for again.
+    showView(run).then((done) => { if (!done && viewed === looked) viewed = null; });
+  }
   viewed = looked;
   refreshTaste(document);
   showTaste(run);

@@ -45,6 +45,7 @@ export function mapOf(places, { label, here = null, near = [], open }) {
 
   drag(frame, drawing, point, openable);
   frame.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const direction = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
     if (direction) {
       const next = drawing.next(...direction);
@@ -117,7 +118,9 @@ class Drawing {
   /** Begin to draw: the canvas is in the page. */
   attach() {
     new ResizeObserver(() => this.resize()).observe(this.canvas.parentElement);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    const redraw = () => (this.canvas.isConnected ? this.draw() : scheme.removeEventListener("change", redraw));
+    scheme.addEventListener("change", redraw);
     this.resize();
     if (this.here) this.reveal(this.here, 2.5);
   }

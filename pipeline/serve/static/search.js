@@ -15,11 +15,13 @@ export function startSearch(types) {
   let found = [];
   let active = -1;
   let pending = null;
+  let searching = null;
 
   select.replaceChildren(...types.map(({ name }) => el("option", { value: name, textContent: plural(name) })));
   select.disabled = types.length < 2;
 
   const close = () => {
+    pending?.abort();
     list.hidden = true;
     active = -1;
     input.setAttribute("aria-expanded", "false");
@@ -67,6 +69,8 @@ export function startSearch(types) {
     const key = `${select.value}\n${typed}`;
     if (remembered.has(key)) return show(remembered.get(key));
     pending = new AbortController();
+    // What was found for something else is not what Enter picks.
+    found = [];
     try {
       const path = `${encodeURIComponent(select.value)}/search`;
       const { results } = await ask(path, { q: typed, limit: LIMIT }, pending.signal);
@@ -80,12 +84,14 @@ export function startSearch(types) {
     }
   };
 
-  input.addEventListener("input", search);
-  input.addEventListener("focus", () => { if (list.hidden) search(); });
+  const begin = () => { searching = search(); };
+
+  input.addEventListener("input", begin);
+  input.addEventListener("focus", () => { if (list.hidden) begin(); });
   input.addEventListener("blur", close);
-  select.addEventListener("change", () => input.focus());
-  form.addEventListener("submit", (event) => {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    await searching;
     if (found.length && !list.hidden) pick(found[Math.max(active, 0)]);
   });
   input.addEventListener("keydown", (event) => {
@@ -94,7 +100,7 @@ export function startSearch(types) {
       close();
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      if (list.hidden) search();
+      if (list.hidden) begin();
       else {
         const step = event.key === "ArrowDown" ? 1 : -1;
         activate(((active + step + 1 + found.length + 1) % (found.length + 1)) - 1);

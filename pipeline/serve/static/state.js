@@ -49,6 +49,9 @@ export function followLinks() {
     event.preventDefault();
     history.pushState(null, "", link.href);
     dispatchEvent(new Event("statechange"));
+    // As a page loaded anew: from the top, which is where the keyboard goes on.
+    document.getElementById("main").focus({ preventScroll: true });
+    scrollTo({ top: 0 });
   });
   addEventListener("popstate", () => dispatchEvent(new Event("statechange")));
 }

@@ -27,6 +27,7 @@ export function tabList(id, label, tabs, chosen, choose) {
   );
   const list = el("div", { role: "tablist", className: "tabs", "aria-label": label }, buttons);
   list.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const from = buttons.indexOf(document.activeElement);
     const to = { ArrowRight: from + 1, ArrowLeft: from - 1, Home: 0, End: buttons.length - 1 }[event.key];
     if (to === undefined || from < 0) return;

@@ -27,7 +27,7 @@ export async function showTaste(run) {
   aside.classList.remove("empty");
   const first = parseReference(likes[0] ?? dislikes[0]).type;
   const lists = run.entities.find(({ name }) => name === first)?.lists ?? [first];
-  const to = recommend ?? first;
+  const to = lists.includes(recommend) ? recommend : first;
   try {
     const [entities, { results }] = await Promise.all([
       Promise.all([...likes, ...dislikes].map(nameReference)),
@@ -49,7 +49,9 @@ export async function showTaste(run) {
     });
     announce(`${results.length} ${plural(to, results.length)} suit your taste`);
   } catch (error) {
-    if (shown === key) aside.replaceChildren(el("div", { className: "heading" }, heading, clearButton()), problem(error));
+    if (shown !== key) return;
+    shown = null;
+    aside.replaceChildren(el("div", { className: "heading" }, heading, clearButton()), problem(error));
   }
 }
 

@@ -12,7 +12,7 @@ const POPULAR = 12;
 const USER = "user";
 let turn = 0;
 
-/** Show what the address says. */
+/** Show what the address says; whether that could be done. */
 export async function showView(run) {
   const { at } = readState();
   const mine = ++turn;
@@ -20,14 +20,16 @@ export async function showView(run) {
   main.setAttribute("aria-busy", "true");
   try {
     const content = at ? await entityView(run, parseReference(at)) : await startView(run);
-    if (mine !== turn) return;
+    if (mine !== turn) return true;
     const focused = main.contains(document.activeElement) ? document.activeElement.id : null;
     main.replaceChildren(...content);
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     for (const map of main.querySelectorAll(".map")) map.dispatchEvent(new Event("shown"));
+    return true;
   } catch (error) {
     if (mine === turn) main.replaceChildren(el("section", { className: "card" },
       el("h1", { className: "hidden", textContent: "This cannot be shown" }), problem(error)));
+    return false;
   } finally {
     if (mine === turn) main.removeAttribute("aria-busy");
   }
@@ -38,7 +40,7 @@ async function startView(run) {
   const types = run.entities.filter(({ name }) => name !== USER || run.entities.length === 1);
   const mapped = types.find(({ has_map: hasMap }) => hasMap);
   const [map, ...popular] = await Promise.all([
-    mapped ? ask(`map/${encodeURIComponent(mapped.name)}`) : null,
+    mapped ? ask(`${encodeURIComponent(mapped.name)}/map`) : null,
     ...types.map(({ name }) => ask(`${encodeURIComponent(name)}/search`, { q: "", limit: POPULAR })),
   ]);
   const sections = types.map(({ name, count }, i) => {
@@ -63,7 +65,7 @@ async function entityView(run, { type, id }) {
   const [entity, similar, map] = await Promise.all([
     ask(path),
     ask(`${path}/similar`, { to: to === "map" ? type : to, k: LENGTH }),
-    to === "map" ? ask(`map/${encodeURIComponent(type)}`) : null,
+    to === "map" ? ask(`${encodeURIComponent(type)}/map`) : null,
   ]);
   const label = labelOf(entity);
   document.title = `${label} · ${run.name || "cfpipe"}`;

@@ -193,7 +193,7 @@ def test_head(client):
         ("/api/explain?item=track:t001&user=1004&like=artist:3", 400, "expected a user or a taste, got both"),
         ("/api/explain?item=user:1001&user=1004", 400, "expected an item that was recommended to a user, got a user"),
         ("/api/explain?item=track:t001&user=nobody", 404, "no user has the id 'nobody'"),
-        ("/api/map/album", 404, "unknown entity type 'album'"),
+        ("/api/album/map", 404, "unknown entity type 'album'"),
         ("/api", 404, "Not Found: /api"),
         ("/api/entities/", 404, "Not Found: /api/entities/"),
         ("/static/../app.py", 404, "Not Found"),

@@ -40,9 +40,12 @@ def test_words_are_added_and_subtracted_at_length_1(client, words):
     assert (answer["metric"], [each["id"] for each in answer["results"]]) == ("cosine", expected)
     why = client.get("/api/explain", params={**taste, "item": f"word:{expected[0]}"}).json()
     shares = {each["id"]: each["share"] for each in why["contributions"]}
-    signs = {"a/b": 1, ".": 1, "é": -1}
-    assert shares == {word: pytest.approx(sign * words[word] @ words[expected[0]]) for word, sign in signs.items()}
+    signs, length = {"a/b": 1, ".": 1, "é": -1}, np.linalg.norm(vector)
+    assert shares == {
+        word: pytest.approx(sign * words[word] @ words[expected[0]] / length) for word, sign in signs.items()
+    }
     assert why["score"] == pytest.approx(sum(shares.values()))
+    assert why["score"] == pytest.approx(answer["results"][0]["score"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_words_are_added_and_subtracted_at_length_1(client, words):
         ("/api/recommend?like=word:.&like=phrase:1", 400, "in one space, got several"),
         ("/api/explain?like=word:.&item=phrase:1", 400, "phrase cannot be listed beside word"),
         ("/api/explain?user=1&item=word:.", 404, "unknown entity type 'user'"),
-        ("/api/map/user", 404, "unknown entity type 'user'"),
+        ("/api/user/map", 404, "unknown entity type 'user'"),
     ],
 )
 def test_what_is_said_of_a_bad_request(client, path, status, message):

@@ -38,7 +38,7 @@ def test_it_switches_to_the_run_that_is_published(root, serve_root):
 
 def test_before_the_first_run(tmp_path, root, serve_root):
     client = serve_root(tmp_path / "later")
-    for path in ("/api/entities", "/api/artist/3/similar", "/api/artist/search?q=a", "/api/map/artist"):
+    for path in ("/api/entities", "/api/artist/3/similar", "/api/artist/search?q=a", "/api/artist/map"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["hint"][:25]) == (503, "Make one: cfpipe run CONF")
     assert client.get("/").status_code == client.get("/api/openapi.json").status_code == 200
@@ -47,7 +47,7 @@ def test_before_the_first_run(tmp_path, root, serve_root):
     assert name(client) == "small"
 
 
-@pytest.mark.parametrize("broken", ["not JSON", "[]", "{}", '{"vectors": {"artist": "nowhere.npy"}}'])
+@pytest.mark.parametrize("broken", ["not JSON", "[]", "{}", '{"vectors": 5}', '{"vectors": {"artist": "nowhere.npy"}}'])
 def test_a_run_that_cannot_be_read_does_not_take_the_place_of_one_that_can(root, serve_root, broken):
     client = serve_root(root)
     assert name(client) == "small"
@@ -61,6 +61,14 @@ def test_a_run_that_cannot_be_read_does_not_take_the_place_of_one_that_can(root,
     assert name(client) == "mended"
 
 
+def test_a_run_whose_files_come_late_is_found(root, serve_root):
+    (root / "indexes").rename(root / "elsewhere")
+    client = serve_root(root)
+    assert client.get("/api/entities").status_code == 503
+    (root / "elsewhere").rename(root / "indexes")
+    assert name(client) == "small"
+
+
 def test_a_run_that_is_deleted_goes_on_answering(root, serve_root):
     client = serve_root(root)
     paths = [
@@ -71,7 +79,7 @@ def test_a_run_that_is_deleted_goes_on_answering(root, serve_root):
         "/api/user/1004/similar?to=artist",
         "/api/recommend?like=artist:3&dislike=track:t001",
         "/api/explain?item=track:t030&user=1004",
-        "/api/map/artist",
+        "/api/artist/map",
     ]
     before = client.get("/api/entities").text
     shutil.rmtree(root)
@@ -88,7 +96,7 @@ def test_a_run_of_an_earlier_version(root, serve_root, monkeypatch):
     client = serve_root(root)
     entities = client.get("/api/entities").json()["entities"]
     assert [(each["has_map"], each["lists"]) for each in entities] == [(False, ["artist", "track", "user"])] * 3
-    assert client.get("/api/map/artist").status_code == 404
+    assert client.get("/api/artist/map").status_code == 404
     assert client.get("/api/artist/search?q=wierd 7").json()["results"][0]["id"] == "7"
     monkeypatch.setattr(catalogue, "_MAX_UNINDEXED_NAMES", 5)
     answer = serve_root(root).get("/api/artist/search?q=wierd")

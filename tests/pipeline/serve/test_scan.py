@@ -28,3 +28,9 @@ def test_nothing_is_near_a_zero_vector_under_cosine():
     vectors = np.ones((3, 2), dtype=np.float32)
     rows, _ = scan.nearest(vectors, np.zeros(2, np.float32), 2, cosine=True, exclude=np.array([], np.int32))
     assert rows.tolist() == []
+
+
+def test_ties_are_by_row_at_the_end_of_the_list_too():
+    vectors = np.ones((1000, 4), dtype=np.float32)
+    rows, _ = scan.nearest(vectors, vectors[0], 10, cosine=True, exclude=np.array([2]))
+    assert rows.tolist() == [0, 1, *range(3, 11)]
