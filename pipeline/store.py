@@ -142,7 +142,11 @@ class Store:
 
     def content(self, record: RunRecord) -> dict[str, Any]:
         """What ``current.json`` says while a run is the published one."""
-        return read_json(self.marker(record.date, record.run))
+        marker = self.marker(record.date, record.run)
+        content = read_json(marker)
+        if content.get("run") != record.run:  # else nothing of the run would count as referred to
+            raise StoreError(f"{marker}: expected the marker of run {record.run}", hint="It was altered: restore it.")
+        return content
 
     def is_withdrawn(self, date: datetime.date, run: str) -> bool:
         """Whether a rollback took a run back; nothing but another rollback publishes it again."""
@@ -205,8 +209,12 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed runs left half written. Only for who holds the root's lock."""
-        for leftover in self.root.rglob(f"{_TEMPORARY_PREFIX}*"):
-            _remove(leftover)
+        for parent, folders, files in os.walk(self.root):
+            for name in (*folders, *files):
+                if name.startswith(_TEMPORARY_PREFIX):
+                    _remove(Path(parent, name))
+            # Other roots may be below this one, and have a lock of their own.
+            folders[:] = [name for name in folders if not Path(parent, name, ".lock").exists()]
 
     def delete(self, path: Path) -> None:
         """Delete an output of a step, which is never seen in part. Only for who holds the root's lock."""
@@ -234,7 +242,7 @@ class Store:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -195,6 +195,9 @@ def _begin(writer: ExportWriter, checkpoint: _Checkpoint, table: PublishedTable)
             if rows in boundaries:
                 return rows
         writer.close()
+    # Before it is said to be of this table: what an export of another left must never be gone on with.
+    for path in (writer.path, *writer.leftovers()):
+        path.unlink(missing_ok=True)
     checkpoint.save(0, 0)
     writer.start()
     return 0

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 _NOT_PATHS: Final = ("date", "item_entity", "name", "run", "schema_version", "spaces")
 #: An output of a step carries its fingerprint; everything below belongs to it.
 _OUTPUT: Final = re.compile(r"[0-9a-f]{16}(\.json)?")
-#: Folders of a root that are no step's: the markers of the runs, and studies, which are somebody's work.
-_NOT_OUTPUTS: Final = ("runs", "tuning")
+#: Where the steps write. Whatever else is below a root is somebody's work: markers, studies, data, other roots.
+STEP_FOLDERS: Final = frozenset(
+    {
+        *("checks", "encoded", "evaluation", "factors", "indexes", "maps", "names"),
+        *("records", "reports", "rules", "split", "tables", "validation", "vectors"),
+    }
+)
 
 
 def named_paths(content: Mapping[str, Any]) -> set[str]:
@@ -72,7 +77,7 @@ class Holdings:
 
     def modified_ns(self, output: str) -> int:
         """When an output was made, in nanoseconds since the epoch."""
-        return self._store.path(output).stat().st_mtime_ns
+        return self._store.path(output).lstat().st_mtime_ns
 
     @cached_property
     def _by_part(self) -> dict[str, list[str]]:
@@ -93,7 +98,7 @@ class Holdings:
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = f"{prefix}{entry.name}"
-                if entry.name.startswith(".") or path in _NOT_OUTPUTS:
+                if entry.name.startswith(".") or (not prefix and entry.name not in STEP_FOLDERS):
                     continue
                 if prefix and _OUTPUT.fullmatch(entry.name):
                     yield path

@@ -86,7 +86,7 @@ def read_sample(folder: Path) -> TableSample:
     pieces = [_read(groups[number], ["item_id", "score", "rank"]) for number in chosen]
     if not complete:
         pieces = [_without_cut_lists(piece) for piece in pieces]
-    rows = pa.concat_tables(pieces).combine_chunks()
+    rows = pa.concat_tables([_empty(folder), *pieces]).combine_chunks()
     return TableSample(rows, np.flatnonzero(rows.column("rank").to_numpy() == 1), complete)
 
 
@@ -117,6 +117,14 @@ def overlap(sample: TableSample, before: Path) -> Overlap | None:
 
 def _groups(folder: Path) -> list[RowGroup]:
     return list(row_groups(sorted(folder.glob("part-*.parquet"))))
+
+
+def _empty(folder: Path) -> pa.Table:
+    """No rows, with the columns of a sample: a table without rows has no row groups."""
+    schema = schema_of(min(folder.glob("part-*.parquet")))
+    columns = ["item_id", "score", "rank"]
+    fields = [schema.field(name) for name in (schema.names[0], *columns)]
+    return pa.schema(fields).empty_table().rename_columns(["source", *columns])
 
 
 def _read(group: RowGroup, columns: Sequence[str]) -> pa.Table:

@@ -46,6 +46,10 @@ class Evaluate(StepTask):
         """What is held out, the factors of the rest, and the evaluations of the other folds."""
         return {"split": self.hold_out(), "factors": self.training_factors(), **self.other_folds()}
 
+    def _requires(self) -> list[luigi.Task]:
+        """What is read beside :meth:`requires`: it stands behind that, and may have been deleted since."""
+        return [*super()._requires(), self.other(EncodeInteractions)]
+
     def ingredients(self) -> dict[str, Any]:
         """What is measured."""
         return {"cutoffs": list(self.settings.evaluation.cutoffs), "seed": self.settings.run.seed}
@@ -139,6 +143,12 @@ class WriteReport(StepTask):
         """The whole run: all that is shown, and all that took time."""
         return {**self.other(CheckRun).requires(), **self.other(PublishRun).lookup_tasks()}
 
+    def _requires(self) -> list[luigi.Task]:
+        """What is shown beside :meth:`requires`: it stands behind that, and may have been deleted since."""
+        named = [task for task in self.other(PublishRun).named_tasks() if not isinstance(task, CheckRun | WriteReport)]
+        fits = [self.other(Evaluate).training_factors()] if self.settings.has_interactions else []
+        return [*super()._requires(), *named, *fits]
+
     def ingredients(self) -> dict[str, Any]:
         """The run by name and date, what it is held against, and what is looked up."""
         settings = self.settings
@@ -231,7 +241,20 @@ class PublishRun(StepTask):
 
     def complete(self) -> bool:
         """Whether the run is published and no other of its date has taken its place."""
-        return self.store.is_published(self.date, self.fingerprint)
+        if not self.store.is_published(self.date, self.fingerprint):
+            return False
+        current = self.store.current()
+        # What everybody reads is made again where somebody has deleted a part of it.
+        is_read = current is not None and current["run"] == self.fingerprint
+        return not is_read or all(task.output().exists() for task in self.named_tasks())
+
+    def _requires(self) -> list[luigi.Task]:
+        """What Luigi asks for beside :meth:`requires`: all that ``current.json`` will name.
+
+        The gates of a run may have been passed, and a part of it deleted since: by a cleaning that was killed, or one
+        that came between two attempts.
+        """
+        return [*super()._requires(), *self.named_tasks()]
 
     def make(self, report: Progress) -> None:
         """Publish."""
@@ -270,6 +293,17 @@ class PublishRun(StepTask):
                 entity: self._relative(self.other(ImportVectors, entity=entity)) for entity in settings.file_entities
             }
         return content
+
+    def named_tasks(self) -> list[StepTask]:
+        """The tasks whose output ``current.json`` names, each once."""
+        settings = self.settings
+        tables = [self.other(WriteTable, table=table.name) for table in settings.tables]
+        tasks: list[StepTask] = [self.other(CheckRun), self.other(WriteReport), *self.lookup_tasks().values(), *tables]
+        tasks += [task.index_task() for task in tables]
+        tasks += [vectors_task(self, entity) for entity in settings.entities]
+        if settings.has_interactions:
+            tasks += [self.other(EncodeInteractions), self.other(FitFactors), self.other(Evaluate)]
+        return list(dict.fromkeys(tasks))
 
     def gates(self) -> list[Gate]:
         """What the run is held against, as it stands."""

@@ -103,6 +103,12 @@ class WriteTable(StepTask):
             tasks[rule] = self.other(RuleFile, table=self.table, rule=rule)
         return tasks
 
+    def _requires(self) -> list[luigi.Task]:
+        """What is read beside :meth:`requires`: it stands behind that, and may have been deleted since."""
+        target = self.settings.table(self.table).target
+        fit = [] if target in self.settings.file_entities else [self.other(EncodeInteractions), self.other(FitFactors)]
+        return [*super()._requires(), vocabulary_task(self, target), *fit]
+
     def ingredients(self) -> dict[str, Any]:
         """The table's settings; the date only where active users are counted back from it."""
         table = self.settings.table(self.table)

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipeline
+from pipeline.operations.holdings import STEP_FOLDERS, missing_paths
+from pipeline.store import Store
 
 STAGES = [
     "EncodeInteractions: started",
@@ -110,3 +112,22 @@ def test_killed_again_and_again_at_any_moment(published, uninterrupted, tmp_path
         check_readable(project, run)
     assert command("cfpipe", *arguments).returncode == 0
     assert published_content(project) == published_content(uninterrupted)
+
+
+def test_what_was_deleted_of_a_run_is_made_again(project, command):
+    """By hand, or by a cleaning that was killed: the gates stand, and what was judged by them does not."""
+    assert command("cfpipe", "run", project.config).returncode == 0
+    root = Store(project.root)
+    whole = set(project.files())
+    shutil.rmtree(project.root / "tables" / "similar_artists")
+    assert command("cfpipe", "run", project.config).returncode == 0
+    assert set(project.files()) == whole
+    (record,) = root.runs()
+    content = root.content(record)
+    root.forget(record)
+    for path in (content["tables"]["similar_artists"], content["encoded"], content["model"]):
+        root.delete(root.path(path))
+    assert command("cfpipe", "run", project.config).returncode == 0
+    assert not missing_paths(root, root.current())
+    steps = {path.split("/")[0] for path in whole if "/" in path} - {"runs"}
+    assert steps <= STEP_FOLDERS, "a cleaning knows the folders of all steps"

@@ -171,3 +171,12 @@ def test_a_root_that_is_a_file_names_the_path(tmp_path):
     (tmp_path / "root").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*root"), publish_folder(tmp_path / "root" / "x" / "y"):
         pass
+
+
+def test_sweeping_leaves_what_another_root_below_is_writing(store, tmp_path):
+    for folder in ("other", "tables"):
+        (tmp_path / folder / ".tmp-1-x").mkdir(parents=True)
+    (tmp_path / "other" / ".lock").write_text("")
+    store.sweep()
+    assert (tmp_path / "other" / ".tmp-1-x").exists()
+    assert not (tmp_path / "tables" / ".tmp-1-x").exists()

@@ -22,9 +22,11 @@ import pytest
 from pipeline.errors import ConfigError, DataError, OutputError, StoreError, UnknownNameError
 from pipeline.export import export as exporting
 from pipeline.export import lines
+from pipeline.export.duckdb import DuckdbWriter
 from pipeline.export.export import ExportFormat, RedisOptions, default_output, export_to_file, export_to_stream
-from pipeline.export.lines import RedisType
+from pipeline.export.lines import LineWriter, RedisType
 from pipeline.export.source import PublishedTable
+from pipeline.export.sqlite import SqliteWriter
 from pipeline.tables.reading import RowGroup
 
 FORMATS = list(ExportFormat)
@@ -301,6 +303,25 @@ def test_an_export_of_another_run_or_format_starts_over(table, other_table, rows
     another = FORMATS[(FORMATS.index(to) + 1) % len(FORMATS)]
     assert export_to_file(table, another, output).resumed_rows == 0
     check(output, another, table.name, rows)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_killed_as_it_starts_over_nothing_is_left_of_the_other_run(
+    table, other_table, rows, to, tmp_path, killed, monkeypatch
+):
+    output = tmp_path / "t"
+    killed(to, output, 25)
+
+    def die(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        for writer in (LineWriter, SqliteWriter, DuckdbWriter):
+            patch.setattr(writer, "start", die)
+        with pytest.raises(KeyboardInterrupt):
+            export_to_file(other_table, to, output)
+    assert export_to_file(other_table, to, output).resumed_rows == 0
+    check(output, to, table.name, rows.slice(0, 30))
 
 
 @pytest.mark.parametrize("to", FORMATS)

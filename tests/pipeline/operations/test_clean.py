@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from pipeline.errors import StoreError
 from pipeline.operations.clean import clean, plan_cleaning
 from pipeline.operations.holdings import Holdings, missing_paths
 from pipeline.operations.rollback import roll_back
@@ -134,3 +135,37 @@ def test_killed_anywhere_it_leaves_whole_runs_and_the_next_call_takes_the_rest(r
 def test_a_root_without_runs_has_nothing_to_delete(root):
     root.put(f"factors/{fingerprint('x')}/x.npy", 10)
     assert plan_cleaning(root, 1).outputs == {}
+
+
+def test_another_root_and_data_below_the_root_stay(root, runs):
+    inner = type(root)(root.path("inner"))
+    inner.make(1, "inner run", vectors="x", table="y")
+    root.put(f"data/{fingerprint('z')}.json", 10)
+    root.put(f"data/{2026_0101_1200_0000}/part.csv", 10)
+    before = [path for path in root.root.rglob("*") if {"inner", "data"} & set(path.parts)]
+    assert not any(output.startswith(("inner", "data")) for output in plan_cleaning(root, 1).outputs)
+    do(root, 1)
+    assert all(path.exists() for path in before)
+    whole(inner)
+
+
+def test_a_marker_that_says_nothing_stops_a_cleaning(root, runs):
+    marker = root.marker(datetime.date(2026, 1, 5), runs[4])
+    moment = marker.stat().st_mtime_ns
+    marker.write_text('{"outputs": []}')
+    os.utime(marker, ns=(moment, moment))
+    before = root.paths()
+    with pytest.raises(StoreError, match="expected the marker of run"):
+        do(root, 1)
+    assert root.paths() == before
+
+
+def test_of_an_output_that_is_a_link_the_link_goes_and_what_it_points_to_stays(root, runs, tmp_path):
+    folder = root.path("factors", fingerprint("a"))
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    root.path("factors", fingerprint("gone")).symlink_to(tmp_path / "gone")
+    do(root, 1)
+    assert (tmp_path / "elsewhere" / "item.npy").exists()
+    assert not folder.is_symlink()
+    assert not list(root.root.rglob(".tmp-*"))

@@ -115,11 +115,14 @@ def test_ids_of_another_type_have_nothing_in_common(tmp_path, lists):
     assert overlap(sample, write_lists(tmp_path / "before", lists, group_rows=60, ids=str)) is None
 
 
-def test_a_table_without_rows(tmp_path):
+@pytest.mark.parametrize("row_groups", [0, 1])
+def test_a_table_without_rows(tmp_path, row_groups):
     folder = tmp_path / "table"
     folder.mkdir()
     schema = pa.schema({"user_id": pa.int64(), "item_id": pa.int64(), "score": pa.float32(), "rank": pa.int32()})
-    pq.write_table(schema.empty_table(), folder / "part-00000.parquet")
+    with pq.ParquetWriter(folder / "part-00000.parquet", schema) as writer:
+        for _ in range(row_groups):
+            writer.write_table(schema.empty_table())
     sample = read_sample(folder)
     assert sample.complete
     assert len(sample.starts) == 0
