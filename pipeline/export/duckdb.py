@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from pipeline.errors import ConfigError, OutputError
-from pipeline.export.writer import ExportWriter
+from pipeline.export.database import DatabaseWriter, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ _MEMORY: Final = "512MB"
 _TYPES: Final = {pa.int64(): "BIGINT", pa.int32(): "INTEGER", pa.float32(): "REAL", pa.string(): "VARCHAR"}
 
 
-class DuckdbWriter(ExportWriter):
+class DuckdbWriter(DatabaseWriter):
     """One transaction for each group of rows, so that a killed export goes on from the last.
 
     The rows stand in the order of the key, which DuckDB's zone maps make use of; there is no index.
@@ -39,47 +39,28 @@ class DuckdbWriter(ExportWriter):
         for path in (self.path, *self.leftovers()):
             path.unlink(missing_ok=True)
         columns = ", ".join(
-            f"{_quoted(field.name)} {_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}"
-            for field in self.schema
+            f"{quoted(field.name)} {_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}" for field in self.schema
         )
-        self._execute(f"CREATE TABLE {_quoted(self.name)} ({columns})")
-        self._execute("BEGIN")
-
-    def resume(self, rows: int, nbytes: int) -> int:
-        """Open what a killed export left; returns the rows that are there."""
-        count = self._execute(f"SELECT count(*) FROM {_quoted(self.name)}")  # noqa: S608
-        self._execute("BEGIN")
-        return count
+        self.execute(f"CREATE TABLE {quoted(self.name)} ({columns})")
+        self.execute("BEGIN")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
         self._opened().register("batch", pa.Table.from_batches([batch]))
-        self._execute(f"INSERT INTO {_quoted(self.name)} SELECT * FROM batch")  # noqa: S608
+        self.execute(f"INSERT INTO {quoted(self.name)} SELECT * FROM batch")  # noqa: S608
         self._opened().unregister("batch")
-
-    def commit(self) -> int:
-        """Make what was written last; returns the bytes of the file."""
-        self._execute("COMMIT")
-        self._execute("BEGIN")
-        return self.path.stat().st_size
 
     def finish(self) -> None:
         """Complete the file, and close it."""
-        self._execute("COMMIT")
-        self._execute("CHECKPOINT")
+        self.execute("COMMIT")
+        self.execute("CHECKPOINT")
         self.close()
-
-    def close(self) -> None:
-        """Close the file, whatever is in it."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     def leftovers(self) -> list[Path]:
         """Files of the database's own beside it."""
         return [self.path.with_name(f"{self.path.name}.wal")]
 
-    def _execute(self, statement: str) -> int:
+    def execute(self, statement: str) -> int:
         """Run a statement; returns the one number that comes of it, 0 where there is none."""
         try:
             result = self._opened().execute(statement).fetchone()
@@ -94,7 +75,3 @@ class DuckdbWriter(ExportWriter):
             except self._duckdb.Error as error:
                 raise OutputError.of(self.path, str(error).splitlines()[0]) from error
         return self._connection
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

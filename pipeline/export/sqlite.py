@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from pipeline.errors import OutputError
-from pipeline.export.writer import ExportWriter
+from pipeline.export.database import DatabaseWriter, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class SqliteWriter(ExportWriter):
+class SqliteWriter(DatabaseWriter):
     """One transaction for each group of rows, so that a killed export goes on from the last.
 
     The rows are kept in the order of the primary key (``WITHOUT ROWID``): a list is read in one place, and no second
@@ -27,54 +27,32 @@ class SqliteWriter(ExportWriter):
     def start(self) -> None:
         """Begin a new file."""
         self.path.unlink(missing_ok=True)
-        columns = ", ".join(f"{_quoted(field.name)} {_type(field)}" for field in self.schema)
-        primary_key = f"PRIMARY KEY ({_quoted(self.schema.names[0])}, {_quoted('rank')})"
-        self._execute(f"CREATE TABLE {_quoted(self.name)} ({columns}, {primary_key}) WITHOUT ROWID")
-        self._execute("BEGIN")
-
-    def resume(self, rows: int, nbytes: int) -> int:
-        """Open what a killed export left; returns the rows that are there."""
-        (count,) = self._execute(f"SELECT count(*) FROM {_quoted(self.name)}")  # noqa: S608
-        self._execute("BEGIN")
-        return int(count)
+        columns = ", ".join(f"{quoted(field.name)} {_type(field)}" for field in self.schema)
+        primary_key = f"PRIMARY KEY ({quoted(self.schema.names[0])}, {quoted('rank')})"
+        self.execute(f"CREATE TABLE {quoted(self.name)} ({columns}, {primary_key}) WITHOUT ROWID")
+        self.execute("BEGIN")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
         places = ", ".join("?" * len(self.schema))
         rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
         try:
-            self._opened().executemany(f"INSERT INTO {_quoted(self.name)} VALUES ({places})", rows)  # noqa: S608
+            self._opened().executemany(f"INSERT INTO {quoted(self.name)} VALUES ({places})", rows)  # noqa: S608
         except sqlite3.Error as error:
             raise self._failed(error) from error
-
-    def commit(self) -> int:
-        """Make what was written last; returns the bytes of the file."""
-        self._execute("COMMIT")
-        self._execute("BEGIN")
-        return self.path.stat().st_size
-
-    def finish(self) -> None:
-        """Complete the file, and close it."""
-        self._execute("COMMIT")
-        self.close()
-
-    def close(self) -> None:
-        """Close the file, whatever is in it."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     def leftovers(self) -> list[Path]:
         """Files of the database's own beside it."""
         return [self.path.with_name(f"{self.path.name}-journal")]
 
-    def _execute(self, statement: str) -> tuple[Any, ...]:
-        """Run a statement; returns the first row that comes of it."""
+    def execute(self, statement: str) -> int:
+        """Run a statement; returns the one number that comes of it, 0 where there is none."""
         try:
             with closing(self._opened().execute(statement)) as cursor:
-                return cursor.fetchone() or ()
+                (number,) = cursor.fetchone() or (0,)
         except sqlite3.Error as error:
             raise self._failed(error) from error
+        return int(number)
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -91,7 +69,3 @@ class SqliteWriter(ExportWriter):
 def _type(field: pa.Field) -> str:
     kind = "INTEGER" if pa.types.is_integer(field.type) else "REAL" if pa.types.is_floating(field.type) else "TEXT"
     return kind if field.nullable else f"{kind} NOT NULL"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
