@@ -12,11 +12,12 @@ import pytest
 TOP_LEVEL = {"pyproject.toml", "README.md", "pipeline", "annlib", "native", "tests", "configs"}
 FOR_TOOLS = {"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
 
-#: What each part of the pipeline may import of the others, beside config, errors and progress.
+#: What each part of the pipeline may import of the others, beside config, errors, extras and progress.
 BELOW = {
     "factors": set(),
     "config": {"factors"},
     "errors": set(),
+    "extras": set(),
     "progress": set(),
     "store": set(),
     "lock": set(),
@@ -52,7 +53,7 @@ BELOW = {
         *("draft", "published", "summary", "tasks", "tuning"),
     },
 }
-EVERYONES = {"errors", "progress"}
+EVERYONES = {"errors", "extras", "progress"}
 
 #: What parts of annlib need beside NumPy: installed by the distribution or its extras, never imported with annlib.
 OPTIONAL = {

@@ -5,21 +5,9 @@ Needs the extra ``serve``; :func:`check_installed` says so.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from pipeline.errors import ConfigError
-
-_PACKAGES = ("starlette", "uvicorn")
+from pipeline import extras
 
 
 def check_installed() -> None:
-    """Check that the packages of the extra ``serve`` are there.
-
-    Raises
-    ------
-    ConfigError
-        Naming those that are not.
-    """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"serving needs {' and '.join(missing)}", hint="pip install 'cfpipe[serve]'")
+    """Raise a ConfigError that names what is missing of the extra ``serve``."""
+    extras.check_installed("serve", "starlette", "uvicorn", what="serving")

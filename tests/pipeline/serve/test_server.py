@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline import serve
+from pipeline import extras, serve
 from pipeline.errors import ConfigError
 
 
@@ -77,6 +77,6 @@ def test_an_address_that_is_not_there(published, command):
 
 
 def test_it_says_which_extra_is_missing(monkeypatch):
-    monkeypatch.setattr(serve, "find_spec", lambda name: None if name == "uvicorn" else object())
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "uvicorn" else object())
     with pytest.raises(ConfigError, match=r"serving needs uvicorn\npip install 'cfpipe\[serve\]'"):
         serve.check_installed()
