@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -28,3 +33,15 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder} (set CFPIPE_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def warm_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the command cfpipe, which starts at once; see warm_start.py."""
+    folder = tmp_path_factory.mktemp("commands")
+    script = Path(__file__).with_name("warm_start.py")
+    with subprocess.Popen([sys.executable, "-P", script, folder], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        yield folder
+        server.terminate()

@@ -247,17 +247,6 @@ def check_toml(text: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def warm_commands(tmp_path_factory):
-    """A folder with the command cfpipe, which starts at once; see warm_start.py."""
-    folder = tmp_path_factory.mktemp("commands")
-    script = Path(__file__).with_name("warm_start.py")
-    with subprocess.Popen([sys.executable, script, folder], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout.readline() == "ready\n"
-        yield folder
-        server.terminate()
-
-
-@pytest.fixture(scope="session")
 def run_page(tmp_path_factory, repository, warm_commands):
     """Run a page and return the folder it ends with; each page is run once."""
     ran: dict[Path, Path] = {}

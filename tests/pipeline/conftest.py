@@ -24,15 +24,15 @@ def _command(name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory):
-    """Run an installed command to its end, away from the source tree."""
+def command(tmp_path_factory, warm_commands):
+    """Run an installed command to its end, away from the source tree; cfpipe, which most tests run, starts at once."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
 
     def run(
         name: str, *arguments: str | Path, cwd: Path = elsewhere, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [_command(name), *map(str, arguments)],
+            [warm_commands / name if name == "cfpipe" else _command(name), *map(str, arguments)],
             cwd=cwd,
             env={**os.environ, "COLUMNS": "160", **(env or {})},
             capture_output=True,
@@ -46,7 +46,7 @@ def command(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start_command():
-    """Start an installed command and return the process."""
+    """Start an installed command, as anybody starts it, and return the process."""
 
     def start(name: str, *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
