@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from annlib import Index, exact
+from annlib import Index, _native, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +117,17 @@ def ranked_of_shape(hostile: Callable[..., Vectors], n: int, d: int, metric: Met
     return rank(hostile(n, d, seed=n + d), metric, np.random.default_rng(2))
 
 
+def build(catalogue: Ranked, metric: Metric) -> Index:
+    return Index.build(catalogue.vectors, metric=metric, ids=catalogue.ids)
+
+
+@cache
+def built(make: Callable[[np.random.Generator], Vectors], metric: Metric, isa: str) -> Index:
+    """Return the index of a catalogue that was built on an instruction set, which must be the one in use."""
+    assert _native.isa() == isa
+    return build(ranked(make, metric), metric)
+
+
 def rank(vectors: Vectors, metric: Metric, rng: np.random.Generator) -> Ranked:
     n, d = vectors.shape
     ids = 10_000 + rng.permutation(n)
@@ -153,9 +164,8 @@ def as_ids(ranking: Ranking, ids: NDArray[np.int64]) -> Ranking:
 def assert_ranked(assert_top):
     """Check all three searches of a catalogue."""
 
-    def check(catalogue: Ranked, metric: Metric) -> None:
+    def check(index: Index, catalogue: Ranked) -> None:
         n = len(catalogue.ids)
-        index = Index.build(catalogue.vectors, metric=metric, ids=catalogue.ids)
         for k in {1, 10, max(1, n), n + 100}:
             assert_top(index.search(catalogue.queries, k), catalogue.of_queries, k)
             assert_top(index.search(catalogue.queries[-1:], k), last(catalogue.of_queries), k)
@@ -171,23 +181,24 @@ def last(ranking: Ranking) -> Ranking:
     return ranking[0][-1:], ranking[1][-1:]
 
 
-@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("make", CATALOGUES)
-def test_hostile_catalogues(make, metric, assert_ranked):
-    assert_ranked(ranked(make, metric), metric)
+def test_hostile_catalogues(make, metric, isa, assert_ranked):
+    assert_ranked(built(make, metric, isa), ranked(make, metric))
 
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("d", [1, 6, 33])
 def test_few_items(d, metric, hostile, assert_ranked):
     for n in range(18):
-        assert_ranked(ranked_of_shape(hostile, n, d, metric), metric)
+        catalogue = ranked_of_shape(hostile, n, d, metric)
+        assert_ranked(build(catalogue, metric), catalogue)
 
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("d", DIMS)
 def test_dimensions(d, metric, hostile, assert_ranked):
-    assert_ranked(ranked_of_shape(hostile, 45, d, metric), metric)
+    catalogue = ranked_of_shape(hostile, 45, d, metric)
+    assert_ranked(build(catalogue, metric), catalogue)
 
 
 # Filters that leave next to nothing ----------------------------------------------------------------------------------
@@ -202,11 +213,9 @@ def scores_of_pairs(catalogue: Ranked, queries: Vectors, rows: NDArray[np.int64]
     return np.where(none, -1, catalogue.ids[rows][:, None]), np.where(none, np.float32(np.nan), scores)
 
 
-@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("make", CATALOGUES)
-def test_one_item_left(make, metric, assert_top):
-    catalogue = ranked(make, metric)
-    index = Index.build(catalogue.vectors, metric=metric, ids=catalogue.ids)
+def test_one_item_left(make, metric, isa, assert_top):
+    catalogue, index = ranked(make, metric), built(make, metric, isa)
     left = np.resize(catalogue.sample, len(catalogue.queries))
     expected = scores_of_pairs(catalogue, catalogue.queries, left, metric)
     others = [np.delete(catalogue.ids, row) for row in left]
@@ -220,11 +229,9 @@ def test_one_item_left(make, metric, assert_top):
     assert_top(index.search_ids(catalogue.ids[left[1:5]], 3, exclude=others_but_two), expected, 3)
 
 
-@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("make", CATALOGUES)
-def test_no_item_left(make, metric):
-    catalogue = ranked(make, metric)
-    index = Index.build(catalogue.vectors, metric=metric, ids=catalogue.ids)
+def test_no_item_left(make, metric, isa):
+    catalogue, index = ranked(make, metric), built(make, metric, isa)
     m = len(catalogue.queries)
     first, rest = catalogue.ids[:5], catalogue.ids[5:]
     own = catalogue.ids[catalogue.sample[:2]]
