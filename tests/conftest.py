@@ -20,6 +20,28 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != REPOSITORY]
 
 
+#: More workers than this wait for each other's runs of the pipeline, of which each worker has its own.
+_MOST_WORKERS = 8
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite on all cores, with pytest-xdist; neighbouring tests by one worker, which share fixtures.
+
+    Tests that are named run in this process, as do all with ``-n 0`` or ``--pdb``.
+    """
+    if (
+        config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        and config.pluginmanager.hasplugin("xdist")
+        and not hasattr(config, "workerinput")  # this is no worker itself
+        and config.option.numprocesses is None
+        and not config.option.usepdb
+        and (cores := len(os.sched_getaffinity(0))) > 1
+    ):
+        config.option.numprocesses = min(cores, _MOST_WORKERS)
+        config.option.dist = "worksteal"
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Root of the source tree."""

@@ -90,6 +90,7 @@ def test_releasing_does_not_take_the_lock_from_another(tmp_path, hold):
         RootLock(tmp_path).acquire()
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_worker_holds_for_its_run(tmp_path):
     """What a worker acquires is the run's: the run has it when the worker is gone."""
     pid = os.fork()

@@ -57,7 +57,7 @@ def test_every_method_returns_what_annoy_returns(kind, metric):
     assert index.unbuild() is True
     assert (index.get_n_items(), index.get_n_trees()) == (7, 0)
     index.add_item(2, (0, 0, 1))
-    assert index.build(5) is True
+    assert index.build(5, n_jobs=1) is True  # trees of several threads are miscounted by Annoy when they are loaded
     nearest = 5 if metric == "dot" else 0
     assert index.get_nns_by_item(i=0, n=1, search_k=-1, include_distances=False) == [0]
     assert index.get_nns_by_vector(vector=[2, 1, 0], n=1, search_k=100)[0] in (nearest, 5)

@@ -395,7 +395,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         FastModel.load(tmp_path / "other.npz")
 
 
-@pytest.mark.parametrize("other", [CosineRecommender(), None, AlternatingLeastSquares], ids=str)
+@pytest.mark.parametrize("other", [CosineRecommender(), None, AlternatingLeastSquares], ids=["other", "none", "class"])
 def test_other_models_are_refused(other):
     with pytest.raises(TypeError, match="expected a matrix-factorization model of implicit on the CPU"):
         FastModel(other)
