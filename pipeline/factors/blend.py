@@ -1,4 +1,4 @@
-"""Several models side by side: their vectors joined end to end, so that scores add up."""
+"""Several models side by side: their vectors joined end to end, so that scores add up, and compressed if wanted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from threadpoolctl import threadpool_limits
 
 from pipeline.factors.base import (
     Factorizer,
     FactorizerSettings,
     Factors,
     Vectors,
+    effective_threads,
     factorizer_names,
     find_factorizer,
+)
+from pipeline.factors.compression import (
+    compress,
+    gram,
+    narrow_items,
+    narrow_users,
+    widened,
+    widened_items,
+    widened_target,
+    with_other_items,
 )
 from pipeline.progress import span
 
@@ -28,7 +40,7 @@ if TYPE_CHECKING:
 #: What the models are registered as; a blend of blends would say nothing that a blend does not.
 NAME = "blend"
 
-#: State that the blend keeps of a part beside the part's own: see :func:`_gram` and :func:`_levels`.
+#: State that the blend keeps of a part beside the part's own: see :func:`_mean_gram` and :func:`_levels`.
 _GRAM = "score_gram"
 _LEVELS = "score_levels"
 
@@ -69,10 +81,13 @@ class BlendPart(BaseModel):
 
 
 class BlendSettings(FactorizerSettings):
-    """Settings of a blend; ``factors`` is the sum of its parts', and need not be given."""
+    """Settings of a blend; ``factors`` is the sum of its parts' where it is not given, and where less, compresses."""
 
     #: The models, each as ``{ model = "als", factors = 256, share = 3.0, ... }``.
     parts: tuple[BlendPart, ...] = Field(min_length=2, strict=False)
+    #: Where the blend is compressed, dimensions of users are weighed by (singular value / largest) ** spectrum_power: 1
+    #: comes closest to the scores of the parts, less trusts the lesser dimensions more.
+    spectrum_power: float = Field(default=0.7, ge=0.0, le=4.0)
 
     @model_validator(mode="before")
     @classmethod
@@ -81,9 +96,15 @@ class BlendSettings(FactorizerSettings):
             return data
         parts = tuple(BlendPart.model_validate(part) for part in data["parts"])
         total = sum(part.settings.factors for part in parts)
-        if data.get("factors", total) != total:
-            raise ValueError(f"factors: expected the sum of the parts', {total}, or nothing, got {data['factors']}")
-        return {**data, "parts": parts, "factors": total}
+        factors = data.get("factors", total)
+        if isinstance(factors, int) and factors > total:
+            raise ValueError(f"factors: expected at most the sum of the parts', {total}, or nothing, got {factors}")
+        return {**data, "parts": parts, "factors": factors}
+
+    @property
+    def compressed(self) -> bool:
+        """Whether fewer dimensions are wanted than the parts have together."""
+        return self.factors < sum(part.settings.factors for part in self.parts)
 
 
 class Blend(Factorizer[BlendSettings]):
@@ -94,57 +115,61 @@ class Blend(Factorizer[BlendSettings]):
     combination of rankers that err differently ranks better than each of them (Jahrer, Töscher & Legenstein, KDD
     2010), and here it is still one vector that an index serves.
 
-    Fold-in is that of the parts, each of which is given a copy of its columns.
+    With ``factors`` below the sum of the parts' the joined vectors are compressed to as many dimensions, whose scores
+    are as close as so many can be; see :func:`~pipeline.factors.compression.compress`.
+
+    Fold-in is that of the parts, each of which is given a copy of its columns; compression is a linear map of it.
     """
 
     Settings: ClassVar[type[FactorizerSettings]] = BlendSettings
     threads_change_bytes: ClassVar[bool] = True
 
     def fit(self, user_items: csr_matrix, *, seed: int, num_threads: int, progress: Progress) -> Factors:
-        """Fit the parts, one after the other; see :meth:`Factorizer.fit`. State: theirs, numbered, and the levels."""
-        parts = self.settings.parts
-        users, items = [], []
-        state: dict[str, NDArray[np.float32]] = {}
-        for number, part in enumerate(parts):
-            its_progress = span(progress, number / len(parts), (number + 1) / len(parts))
-            fitted = part.factorizer().fit(user_items, seed=seed, num_threads=num_threads, progress=its_progress)
-            gram = _gram(fitted.item_factors)
-            levels = _levels(fitted.user_factors, gram)
-            users.append(fitted.user_factors * (np.float32(part.share) / levels)[:, np.newaxis])
-            items.append(fitted.item_factors)
-            state |= _numbered(number, {**fitted.state, _GRAM: gram, _LEVELS: levels})
-        return Factors(np.hstack(users), np.hstack(items), state)
+        """Fit the parts, one after the other; see :meth:`Factorizer.fit`.
+
+        State: theirs, numbered, and the levels; where it is compressed, the joined vectors too.
+        """
+        joined = self._fit_parts(user_items, seed, num_threads, progress)
+        if not self.settings.compressed:
+            return joined
+        with threadpool_limits(effective_threads(num_threads), user_api="blas"):
+            return compress(joined, self.settings.factors, self.settings.spectrum_power)
 
     def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
         """What the parts make of other users, joined; see :meth:`Factorizer.fold_in_users`."""
         folded = []
-        for piece in self._pieces(factors):
+        for piece in self._pieces(self._joined(factors)):
             users = piece.model.fold_in_users(user_items, piece.with_items_alone(), num_threads=num_threads)
             folded.append(users * piece.scale(users)[:, np.newaxis])
-        return np.hstack(folded)
+        joined = np.hstack(folded)
+        return narrow_users(joined, factors) if self.settings.compressed else joined
 
     def fold_in_items(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
         """What the parts make of other items, joined; see :meth:`Factorizer.fold_in_items`."""
-        pieces = self._pieces(factors)
-        return np.hstack(
+        pieces = self._pieces(self._joined(factors))
+        joined = np.hstack(
             [each.model.fold_in_items(user_items, each.with_users_alone(), num_threads=num_threads) for each in pieces]
         )
+        return narrow_items(joined, factors) if self.settings.compressed else joined
 
     def with_items(self, factors: Factors, item_factors: Vectors, degrees: NDArray[np.int64]) -> Factors:
-        """Others in the place of the items, in every part; levels stay those over the items of the fit."""
-        state = dict(factors.state)
-        for number, piece in enumerate(self._pieces(factors)):
-            replaced = piece.model.with_items(piece.with_items_alone(), item_factors[:, piece.columns], degrees)
-            state |= _numbered(number, replaced.state)
-        return replace(factors, item_factors=item_factors, state=state)
+        """Others in the place of the items, in every part; levels stay those over the items of the fit.
+
+        Of a compressed blend the parts are given what its vectors keep of theirs.
+        """
+        if not self.settings.compressed:
+            return self._with_joined_items(factors, item_factors, degrees)
+        wide = self._with_joined_items(self._joined(factors), widened_items(item_factors, factors), degrees)
+        return with_other_items(factors, wide, item_factors)
 
     def contributions(self, history: csr_matrix, factors: Factors, target: Vectors) -> NDArray[np.float64]:
         """The sum of what the parts say, where all of them can explain; see :meth:`Factorizer.contributions`."""
+        joined = widened_target(target, factors) if self.settings.compressed else target
         total = np.zeros(history.nnz)
-        for piece in self._pieces(factors):
+        for piece in self._pieces(self._joined(factors)):
             fixed = piece.with_items_alone()
             scale = piece.scale(piece.model.fold_in_users(history, fixed, num_threads=1))[0]
-            total += scale * piece.model.contributions(history, fixed, target[piece.columns])
+            total += scale * piece.model.contributions(history, fixed, joined[piece.columns])
         return total
 
     @classmethod
@@ -153,11 +178,36 @@ class Blend(Factorizer[BlendSettings]):
         others = [find_factorizer(name) for name in factorizer_names() if name != NAME]
         return {library: version for model in others for library, version in model.versions().items()}
 
-    def _pieces(self, factors: Factors) -> list[_Piece]:
+    def _fit_parts(self, user_items: csr_matrix, seed: int, num_threads: int, progress: Progress) -> Factors:
+        parts = self.settings.parts
+        users, items = [], []
+        state: dict[str, NDArray[np.float32]] = {}
+        for number, part in enumerate(parts):
+            its_progress = span(progress, number / len(parts), (number + 1) / len(parts))
+            fitted = part.factorizer().fit(user_items, seed=seed, num_threads=num_threads, progress=its_progress)
+            mean_gram = _mean_gram(fitted.item_factors)
+            levels = _levels(fitted.user_factors, mean_gram)
+            users.append(fitted.user_factors * (np.float32(part.share) / levels)[:, np.newaxis])
+            items.append(fitted.item_factors)
+            state |= _numbered(number, {**fitted.state, _GRAM: mean_gram, _LEVELS: levels})
+        return Factors(np.hstack(users), np.hstack(items), state)
+
+    def _with_joined_items(self, joined: Factors, item_factors: Vectors, degrees: NDArray[np.int64]) -> Factors:
+        state = dict(joined.state)
+        for piece in self._pieces(joined):
+            replaced = piece.model.with_items(piece.with_items_alone(), item_factors[:, piece.columns], degrees)
+            state |= _numbered(piece.number, replaced.state)
+        return replace(joined, item_factors=item_factors, state=state)
+
+    def _joined(self, factors: Factors) -> Factors:
+        """The vectors as they are joined, with the state of the parts."""
+        return widened(factors) if self.settings.compressed else factors
+
+    def _pieces(self, joined: Factors) -> list[_Piece]:
         pieces, start = [], 0
         for number, part in enumerate(self.settings.parts):
-            stop = start + len(factors.state[f"{number}.{_GRAM}"])
-            pieces.append(_Piece(part, number, slice(start, stop), factors))
+            stop = start + len(joined.state[f"{number}.{_GRAM}"])
+            pieces.append(_Piece(part, number, slice(start, stop), joined))
             start = stop
         return pieces
 
@@ -215,13 +265,9 @@ def _numbered(number: int, state: Mapping[str, NDArray[np.float32]]) -> dict[str
     return {f"{number}.{name}": values for name, values in state.items()}
 
 
-def _gram(items: Vectors) -> NDArray[np.float32]:
+def _mean_gram(items: Vectors) -> NDArray[np.float32]:
     """Mean of ``y y'`` over the items, shape ``(d, d)``: ``x' gram x`` is the mean square of the scores of x."""
-    gram = np.zeros((items.shape[1], items.shape[1]))
-    for start in range(0, len(items), _ROWS):
-        block = items[start : start + _ROWS].astype(np.float64)
-        gram += block.T @ block
-    return (gram / max(1, len(items))).astype(np.float32)
+    return (gram(items) / max(1, len(items))).astype(np.float32)
 
 
 def _levels(users: Vectors, gram: NDArray[np.float32]) -> NDArray[np.float32]:

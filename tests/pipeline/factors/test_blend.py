@@ -25,8 +25,8 @@ PARTS = (
 )
 
 
-def _blend(*parts: dict[str, Any]) -> Blend:
-    return Blend(BlendSettings.model_validate({"parts": list(parts or PARTS)}))
+def _blend(*parts: dict[str, Any], **settings: Any) -> Blend:
+    return Blend(BlendSettings.model_validate({"parts": list(parts or PARTS), **settings}))
 
 
 def _fit(model: Any, matrix: csr_matrix) -> Factors:
@@ -120,7 +120,7 @@ def test_a_part_that_cannot_explain_says_so(confidences: csr_matrix) -> None:
 
 def test_factors_are_the_sum_of_the_parts() -> None:
     assert _blend().settings.factors == 14
-    with pytest.raises(ValidationError, match="expected the sum of the parts', 14, or nothing, got 64"):
+    with pytest.raises(ValidationError, match="expected at most the sum of the parts', 14, or nothing, got 64"):
         BlendSettings.model_validate({"parts": list(PARTS), "factors": 64})
 
 
@@ -152,3 +152,85 @@ def test_levels_leave_the_ranking_of_one_part_as_it_is(confidences: csr_matrix) 
     alone = _fit(Spectral(SpectralSettings(factors=8, spectrum_power=0.25)), confidences)
     spread = _levelled_scores(alone.user_factors, alone.item_factors, alone.item_factors)
     np.testing.assert_allclose(twice.user_factors @ twice.item_factors.T, 3.0 * spread, atol=1e-4)
+
+
+def test_a_compressed_blend_has_the_closest_scores_of_its_rank(confidences: csr_matrix) -> None:
+    joined = _fit(_blend(), confidences)
+    factors = _fit(_blend(factors=5, spectrum_power=1.0), confidences)
+    left, values, right = np.linalg.svd(joined.user_factors.astype(np.float64) @ joined.item_factors.T)
+    assert factors.user_factors.shape == (120, 5)
+    assert factors.item_factors.shape == (80, 5)
+    assert factors.user_factors.dtype == factors.item_factors.dtype == np.float32
+    expected = (left[:, :5] * values[:5]) @ right[:5]
+    np.testing.assert_allclose(factors.user_factors @ factors.item_factors.T, expected, atol=1e-3 * values[0])
+
+
+def test_spectrum_power_weighs_the_dimensions_of_users(confidences: csr_matrix) -> None:
+    even, closest = (
+        np.linalg.svd(factors.user_factors @ factors.item_factors.T, compute_uv=False)[:5]
+        for factors in (_fit(_blend(factors=5, spectrum_power=power), confidences) for power in (0.0, 1.0))
+    )
+    np.testing.assert_allclose(even, closest[0], rtol=1e-3)
+    assert closest[4] < 0.5 * closest[0]
+
+
+def test_a_compressed_blend_folds_in_the_users_of_the_fit_to_where_they_are(confidences: csr_matrix) -> None:
+    parts = ({"model": "spectral", "factors": 8}, {"model": "spectral", "factors": 6, "spectrum_power": 0.1})
+    blend = _blend(*parts, factors=5)
+    factors = _fit(blend, confidences)
+    folded = blend.fold_in_users(confidences, factors, num_threads=1)
+    np.testing.assert_allclose(folded, factors.user_factors, atol=1e-4 * abs(folded).max())
+
+
+def test_compression_is_one_linear_map_of_what_folds_in(confidences: csr_matrix) -> None:
+    """Found from the vectors of the fit, it takes the joined fold-in to that of the compressed blend."""
+    wide, narrow = _blend(), _blend(factors=5)
+    joined, factors = _fit(wide, confidences), _fit(narrow, confidences)
+    users, items = (
+        np.linalg.lstsq(each.astype(np.float64), other.astype(np.float64), rcond=None)[0]
+        for each, other in (
+            (joined.user_factors, factors.user_factors),
+            (joined.item_factors, factors.item_factors),
+        )
+    )
+    others = csr_matrix(confidences[:5].toarray()[:, ::-1].copy())
+    folded = narrow.fold_in_users(others, factors, num_threads=1)
+    expected = wide.fold_in_users(others, joined, num_threads=1) @ users
+    np.testing.assert_allclose(folded, expected, atol=1e-3 * abs(expected).max())
+    columns = csr_matrix(confidences[:, :7])
+    folded = narrow.fold_in_items(columns, factors, num_threads=1)
+    expected = wide.fold_in_items(columns, joined, num_threads=1) @ items
+    np.testing.assert_allclose(folded, expected, atol=1e-3 * abs(expected).max())
+
+
+def test_a_compressed_blend_explains_the_scores_of_its_fold_in(confidences: csr_matrix) -> None:
+    blend = _blend(factors=5)
+    factors = _fit(blend, confidences)
+    history = confidences[[5]]
+    score = blend.fold_in_users(history, factors, num_threads=1)[0] @ factors.item_factors[61]
+    parts = blend.contributions(history, factors, factors.item_factors[61])
+    assert parts.sum() == pytest.approx(score, rel=1e-3)
+
+
+def test_items_in_the_place_of_themselves_fold_users_in_as_before(confidences: csr_matrix) -> None:
+    """With as many dimensions as the scores have, compression loses nothing on the way back."""
+    parts = ({"model": "spectral", "factors": 4}, {"model": "spectral", "factors": 4, "spectrum_power": 0.1})
+    blend = _blend(*parts, factors=4, spectrum_power=1.0)  # the same directions twice: rank 4
+    factors = _fit(blend, confidences)
+    replaced = blend.with_items(factors, factors.item_factors, column_degrees(confidences))
+    folded = blend.fold_in_users(confidences[:5], replaced, num_threads=1)
+    np.testing.assert_allclose(folded, factors.user_factors[:5], atol=1e-3 * abs(folded).max())
+
+
+def test_users_fold_into_a_compressed_blend_with_attributes(confidences: csr_matrix) -> None:
+    blend = _blend(factors=5)
+    factors = _fit(blend, confidences)
+    attributes = csr_matrix(confidences[:, :9])
+    vectors = blend.fold_in_items(attributes, factors, num_threads=1)
+    replaced = blend.with_items(factors, vectors, column_degrees(attributes))
+    folded = blend.fold_in_users(attributes, replaced, num_threads=1)
+    assert folded.shape == (120, 5)
+    same = (np.arange(120) % 4)[:, None] == (np.arange(9) % 4)[None, :]
+    scores = folded @ vectors.T
+    assert scores[same].mean() > scores[~same].mean() + scores.std()
+    np.testing.assert_array_equal(replaced.item_factors, vectors)
