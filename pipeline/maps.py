@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.data.vocabulary import Vocabulary
 
 #: Raised whenever what :func:`save_map` writes changes, so that nothing older is taken for it.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 #: Neighbours that each entity is drawn towards, about.
 _PERPLEXITY: Final = 20.0
@@ -176,7 +176,9 @@ def save_map(
 
 
 def _units(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    units: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    # In float64, in which no square of a float32 vanishes or overflows.
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    units: NDArray[np.float32] = (vectors / lengths).astype(np.float32)
     return units
 
 

@@ -136,7 +136,8 @@ def history_shares(run: Run, entity: str, history: csr_matrix, target: NDArray[n
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors at length 1, those of zeros as they are; shape ``(m, d)``."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    # In float64, in which no square of a float32 vanishes or overflows.
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
     scaled: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     return scaled
 

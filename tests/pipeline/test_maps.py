@@ -48,6 +48,15 @@ def test_the_same_bytes_at_any_number_of_threads(tastes):
         assert (maps.place(vectors, seed=5).tobytes(), maps.cluster(vectors, seed=5)) == first
 
 
+@pytest.mark.parametrize("exponent", [-100, 100])
+def test_the_size_of_vectors_makes_no_difference(tastes, exponent):
+    """Not where their squares vanish in float32, or overflow."""
+    vectors, _ = tastes
+    scaled = np.ldexp(vectors, exponent)
+    np.testing.assert_array_equal(maps.place(scaled, seed=5), maps.place(vectors, seed=5))
+    assert maps.cluster(scaled, seed=5) == maps.cluster(vectors, seed=5)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, 11])
 @pytest.mark.parametrize("dim", [1, 8])
 def test_few_entities_have_a_map_too(count, dim):
