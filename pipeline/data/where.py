@@ -13,8 +13,8 @@
     operand    = column | literal
     literal    = number | string | "true" | "false"
 
-A column is a name, or anything between backticks. A string is in single or double quotes, and a backslash in it takes
-the next character as it is. Strings compare with dates and times where the column holds those.
+A column is a name, or anything between backticks, where two stand for one. A string is in single or double quotes, and
+a backslash in it takes the next character as it is. Strings compare with dates and times where the column holds those.
 As in SQL, a comparison with null is neither true nor false, and a row is read only where the whole is true.
 """
 
@@ -38,7 +38,7 @@ _TOKEN = re.compile(
     r"""\s*(?:
         (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
       | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-      | `(?P<quoted>[^`]+)`
+      | `(?P<quoted>(?:[^`]|``)+)`
       | (?P<word>[^\W\d]\w*)
       | (?P<symbol><=|>=|==|!=|[<>()\[\],])
     )""",
@@ -89,6 +89,13 @@ class Where:
             If it compares what cannot be compared, such as a number with a string.
         """
         return self._build(columns)
+
+
+def column_in_filter(name: str) -> str:
+    """The name of a column as a row filter takes it: between backticks, unless it is a word and no keyword."""
+    if re.fullmatch(r"[^\W\d]\w*", name) and name.lower() not in _KEYWORDS:
+        return name
+    return f"`{name.replace('`', '``')}`"
 
 
 def parse_where(text: str) -> Where:
@@ -220,8 +227,9 @@ class _Parser:
         token = self._peek()
         if token.kind == "quoted" or (token.kind == "word" and token.text.lower() not in _KEYWORDS):
             self._next += 1
-            self.columns.append(token.text)
-            return _Operand(token.text, False, token.position)
+            name = token.text.replace("``", "`") if token.kind == "quoted" else token.text
+            self.columns.append(name)
+            return _Operand(name, False, token.position)
         return self._literal()
 
     def _literal(self) -> _Operand:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import USER
 from pipeline.data.sample import SCHEME
-from pipeline.draft.guess import column_in_filter
+from pipeline.data.where import column_in_filter
 
 if TYPE_CHECKING:
     from pipeline.draft.guess import Guess, HoldOut

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.data.timestamps import Timestamps
+from pipeline.data.where import column_in_filter
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -188,11 +189,6 @@ def with_weight(guess: Guess, column: ColumnProfile | None) -> Guess:
     if column.low == column.high:
         return replace(guess, weight=None, where=None)  # it says nothing
     return replace(guess, weight=column.name, where=f"{name} > 0" if column.low <= 0 or column.nulls else None)
-
-
-def column_in_filter(name: str) -> str:
-    """The name of a column as ``where`` takes it."""
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def choose_hold_out(data: DataProfile, guess: Guess) -> HoldOut:

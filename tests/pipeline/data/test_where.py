@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.source import typed_columns
-from pipeline.data.where import parse_where
+from pipeline.data.where import column_in_filter, parse_where
 from pipeline.errors import ConfigError
 
 TABLE = pa.table(
@@ -82,6 +82,15 @@ def test_rows_that_hold(text, expected):
 
 def test_columns_are_named_once_each():
     assert parse_where("b > 1 and a == 'b' and (`c d` is null or b < a)").columns == ("b", "a", "c d")
+
+
+@pytest.mark.parametrize("name", ["n", "Größe", "a b", " ", "7", "not", "NULL", "`", "a`b", "``", "a``", "`n` > 1"])
+def test_any_column_can_be_named(name):
+    where = parse_where(f"{column_in_filter(name)} > 1")
+    assert where.columns == (name,)
+    table = pa.table({name: [1, 2]})
+    assert table.filter(where.expression(typed_columns(table.schema)))[name].to_pylist() == [2]
+    assert (column_in_filter(name) == name) == (name in ("n", "Größe"))
 
 
 @pytest.mark.parametrize(
