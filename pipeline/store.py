@@ -127,9 +127,28 @@ class Store:
         return path.relative_to(self.root).as_posix()
 
     def current(self) -> dict[str, Any] | None:
-        """The published run, or None before the first."""
+        """The published run, or None before the first.
+
+        Raises
+        ------
+        StoreError
+            If ``current.json`` does not name a run and its date.
+        """
         path = self.root / "current.json"
-        return read_json(path) if path.exists() else None
+        if not path.exists():
+            return None
+        content = read_json(path)
+        try:
+            datetime.date.fromisoformat(str(content.get("date")))
+            names_a_run = isinstance(content.get("run"), str)
+        except ValueError:
+            names_a_run = False
+        if not names_a_run:
+            raise StoreError(
+                f"{path}: expected a run and its date, got {json.dumps(content)[:100]}",
+                hint="It was altered: put the marker of a run, runs/DATE/RUN.json, in its place.",
+            )
+        return content
 
     def marker(self, date: datetime.date, run: str) -> Path:
         """Path of the marker of a published run."""

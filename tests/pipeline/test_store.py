@@ -64,7 +64,9 @@ def test_json_is_replaced_in_one_step(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "\xff"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", "\xff", "{}", '{"run": "a", "date": "soon"}', '{"run": 1, "date": "2026-01-31"}']
+)
 def test_json_that_was_altered_is_an_error(tmp_path, content):
     path = tmp_path / "current.json"
     path.write_text(content, encoding="latin-1")
