@@ -9,4 +9,4 @@ from __future__ import annotations
 from typing import Final
 
 #: Raised whenever what a report says changes, so that nothing older is taken for it.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from pipeline.report.charts import drawing
-from pipeline.report.render import count, plain
+from pipeline.report.render import count, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def atlas(entity: str, table: pa.Table, total: int) -> Atlas:
         Entities of the type.
     """
     table = table.slice(0, _DOTS)
-    names = [plain(name) for name in table.column("name").to_pylist()]
+    names = [label(name) for name in table.column("name").to_pylist()]
     places, height = _in_units(np.column_stack([table.column("x").to_numpy(), table.column("y").to_numpy()]))
     groups = table.column("group").to_pylist()
     colours, legend = _colours(groups, names)
@@ -125,7 +125,7 @@ def _colours(groups: Sequence[str | None], names: Sequence[str]) -> tuple[list[i
     # A cluster is a number, and is known by who is in it.
     are_clusters = set(sizes) == {str(number) for number in range(1, len(sizes) + 1)}
     legend = [
-        (f"s{number}", f"around {first[group]}" if are_clusters else plain(group), sizes[group])
+        (f"s{number}", f"around {first[group]}" if are_clusters else label(group), sizes[group])
         for group, number in numbers.items()
     ]
     colours = [_OTHER if group is None else numbers.get(group, _OTHER) for group in groups]
@@ -154,7 +154,7 @@ def _labels(places: NDArray[np.float64], names: Sequence[str], height: float) ->
     for kind, (size, width) in (("major", _MAJOR), ("minor", _MINOR)):
         shown = set()
         for number, name in enumerate(names[:_NAMED]):
-            text = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+            text = label(name, _LONGEST_NAME)
             half = max(len(text) * size * width, size) / 2
             x, y = places[number]
             x = min(max(x, half), _WIDTH - half)

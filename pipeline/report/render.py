@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,6 +15,9 @@ from pipeline.report.axes import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: Letters of a name that people read.
+_LONGEST_NAME: Final = 120
 
 
 def render(content: Mapping[str, Any]) -> str:
@@ -34,6 +37,7 @@ def render(content: Mapping[str, Any]) -> str:
     )
     environment.filters |= {
         "plain": plain,
+        "label": label,
         "count": count,
         "short": short,
         "figure": figure,
@@ -51,6 +55,12 @@ def render(content: Mapping[str, Any]) -> str:
 def plain(value: object) -> str:
     """Text from data as it is shown: what cannot be printed, such as control characters, is marked."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+
+
+def label(name: object, longest: int = _LONGEST_NAME) -> str:
+    """A name from data as it is shown: as :func:`plain` has it, and cut where it is longer than so many letters."""
+    text = plain(name)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def count(value: float) -> str:

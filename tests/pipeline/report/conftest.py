@@ -26,6 +26,7 @@ HOSTILE_NAMES = [
     "a & b &lt; c",
     "bell \x07 and \u202eoverride",
     "{{ 7 * 7 }}",
+    "long" * 25_000,
 ]
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline.report.charts import Bar, bars
-from pipeline.report.render import as_script_data, count, figure, plain, seconds, size
+from pipeline.report.render import as_script_data, count, figure, label, plain, seconds, size
 
 
 def test_numbers_are_written_for_people():
@@ -21,6 +21,12 @@ def test_numbers_are_written_for_people():
 def test_what_cannot_be_printed_is_marked(letter):
     assert plain(f"a{letter}b") == "a\N{REPLACEMENT CHARACTER}b"
     assert plain("Sigur Rós 少女時代") == "Sigur Rós 少女時代"
+
+
+def test_names_are_cut_where_nobody_reads_on():
+    assert label("a" * 120) == "a" * 120
+    assert label("a" * 100_000) == "a" * 119 + "…"
+    assert label("\n" + "a" * 9, 5) == "\N{REPLACEMENT CHARACTER}aaa…"
 
 
 @pytest.mark.parametrize("text", ["</script><script>alert(1)</script>", "<!--", "a & b", "\u2028", '"\\'])

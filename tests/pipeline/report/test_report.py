@@ -173,6 +173,11 @@ def test_markup_in_names_is_text(hostile_report):
     assert "alert(1)" not in "".join(re.findall(r"<script>.*?</script>", hostile_report.html, re.DOTALL))
 
 
+def test_names_that_nobody_reads_to_the_end_are_cut(hostile_report):
+    assert f"{'long' * 29}lon…" in hostile_report.text
+    assert "long" * 30 not in hostile_report.html
+
+
 def test_what_is_looked_up_is_a_setting_and_may_be_unknown(hostile_report):
     assert "<i>nobody</i> is unknown to this run" in hostile_report.text
     headings = [tag for tag, _ in hostile_report.elements].count("h4")
