@@ -1,9 +1,10 @@
 // The JSON API of this server.
 
 export class ApiError extends Error {
-  constructor(message, hint) {
+  constructor(message, hint, status = 0) {
     super(message);
     this.hint = hint;
+    this.status = status;
   }
 }
 
@@ -22,7 +23,7 @@ export async function ask(path, parameters = {}, signal = undefined) {
     throw new ApiError("The server does not answer.", "Is cfpipe serve still running?");
   }
   const answer = await response.json();
-  if (!response.ok) throw new ApiError(answer.error, answer.hint);
+  if (!response.ok) throw new ApiError(answer.error, answer.hint, response.status);
   return answer;
 }
 

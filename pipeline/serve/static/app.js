@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { el, problem } from "./dom.js";
 import { refreshTaste } from "./lists.js";
-import { startSearch } from "./search.js";
+import { offerTypes, startSearch } from "./search.js";
 import { followLinks, readState } from "./state.js";
 import { showTaste } from "./taste.js";
 import { showView } from "./view.js";
@@ -34,7 +34,8 @@ async function load() {
   run = answer;
   document.getElementById("run-name").textContent = run.name || "cfpipe";
   document.getElementById("run-date").textContent = run.date;
-  if (first) startSearch(run.entities.toSorted(usersLast));
+  offerTypes(run.entities.toSorted(usersLast));
+  if (first) startSearch();
   else dispatchEvent(new Event("runchange"));
   show();
 }

@@ -6,7 +6,16 @@ import { go } from "./state.js";
 
 const LIMIT = 8;
 
-export function startSearch(types) {
+/** Offer these entity types; what was chosen stays, if it is one of them. */
+export function offerTypes(types) {
+  const select = document.getElementById("search-type");
+  const chosen = select.value;
+  select.replaceChildren(...types.map(({ name }) => el("option", { value: name, textContent: plural(name) })));
+  if (types.some(({ name }) => name === chosen)) select.value = chosen;
+  select.disabled = types.length < 2;
+}
+
+export function startSearch() {
   const form = document.getElementById("search");
   const select = document.getElementById("search-type");
   const input = document.getElementById("search-text");
@@ -16,9 +25,6 @@ export function startSearch(types) {
   let active = -1;
   let pending = null;
   let searching = null;
-
-  select.replaceChildren(...types.map(({ name }) => el("option", { value: name, textContent: plural(name) })));
-  select.disabled = types.length < 2;
 
   const close = () => {
     pending?.abort();

@@ -1,13 +1,13 @@
 // The taste: what is liked, added, less what is disliked; and what suits it.
 
-import { ask, parseReference, pathOf, referenceOf } from "./api.js";
+import { ApiError, ask, parseReference, pathOf, referenceOf } from "./api.js";
 import { announce, capitalized, el, labelOf, plural, problem } from "./dom.js";
 import { linkTo, rankedList } from "./lists.js";
 import { go, rate, readState } from "./state.js";
 import { tabList } from "./tabs.js";
 
 const LENGTH = 20;
-const named = new Map();
+const names = new Map();
 let shown = null;
 
 /** Show the taste of the address; what is shown already stays. */
@@ -25,19 +25,24 @@ export async function showTaste(run) {
     return;
   }
   aside.classList.remove("empty");
-  const first = parseReference(likes[0] ?? dislikes[0]).type;
-  const lists = run.entities.find(({ name }) => name === first)?.lists ?? [first];
-  const to = lists.includes(recommend) ? recommend : first;
   try {
-    const [entities, { results }] = await Promise.all([
-      Promise.all([...likes, ...dislikes].map(nameReference)),
-      ask("recommend", { like: likes, dislike: dislikes, to, k: LENGTH }),
-    ]);
+    const references = [...likes, ...dislikes];
+    const named = await Promise.all(references.map(nameReference));
     if (shown !== key) return;
-    const chips = entities.map((entity) => chip(entity, likes.includes(referenceOf(entity))));
+    // What this run does not have is left out, unless nothing else is there.
+    const has = (reference) => !(named[references.indexOf(reference)] instanceof ApiError);
+    const taste = { like: likes.filter(has), dislike: dislikes.filter(has) };
+    if (!taste.like.length && !taste.dislike.length) throw named[0];
+    const first = parseReference(taste.like[0] ?? taste.dislike[0]).type;
+    const lists = run.entities.find(({ name }) => name === first)?.lists ?? [first];
+    const to = lists.includes(recommend) ? recommend : first;
+    const { results } = await ask("recommend", { ...taste, to, k: LENGTH });
+    if (shown !== key) return;
+    const chips = references.map((reference, i) =>
+      has(reference) ? chip(named[i], likes.includes(reference)) : missingChip(reference));
     const tabs = lists.map((type) => ({ key: type, label: capitalized(plural(type)) }));
     const { list, panel } = tabList("for", "What to recommend", tabs, to, (type) => go({ recommend: type }));
-    panel.append(rankedList(results, run.explains ? { like: likes, dislike: dislikes } : null));
+    panel.append(rankedList(results, run.explains ? taste : null));
     keepFocus(aside, () => {
       aside.replaceChildren(
         el("div", { className: "heading" }, heading, clearButton()),
@@ -71,15 +76,25 @@ function chip(entity, liked) {
       onclick: () => rate(reference, liked ? "dislike" : "like"),
     }),
     linkTo(entity),
-    el("button", {
-      type: "button",
-      className: "remove",
-      textContent: "×",
-      title: "Leave out",
-      "aria-label": `Leave ${label} out`,
-      onclick: () => rate(reference, null),
-    }),
+    removeButton(reference, label),
   );
+}
+
+function missingChip(reference) {
+  const { id } = parseReference(reference);
+  const name = el("span", { className: "name", textContent: `${id}: not in this run, left out` });
+  return el("li", { className: "chip missing" }, name, removeButton(reference, id));
+}
+
+function removeButton(reference, label) {
+  return el("button", {
+    type: "button",
+    className: "remove",
+    textContent: "×",
+    title: "Leave out",
+    "aria-label": `Leave ${label} out`,
+    onclick: () => rate(reference, null),
+  });
 }
 
 function clearButton() {
@@ -92,13 +107,18 @@ function clearButton() {
   });
 }
 
-/** An entity with its name, which addresses do not have. */
+/** An entity with its name, which addresses do not have; what is said of it where the run does not have it. */
 async function nameReference(reference) {
-  if (!named.has(reference)) {
+  if (!names.has(reference)) {
     const { type, id } = parseReference(reference);
-    named.set(reference, await ask(pathOf(type, id)));
+    try {
+      names.set(reference, await ask(pathOf(type, id)));
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      return error;
+    }
   }
-  return named.get(reference);
+  return names.get(reference);
 }
 
 /** Change what is shown, and give the focus back to what has taken the place of what had it. */
@@ -111,6 +131,6 @@ export function keepFocus(region, change) {
 }
 
 addEventListener("runchange", () => {
-  named.clear();
+  names.clear();
   shown = null;
 });

@@ -200,6 +200,35 @@ def test_what_is_not_there_is_said(server, browser):
         expect(page.get_by_role("heading", level=1)).to_contain_text("Artist 7")
 
 
+def test_what_a_newer_run_lacks_is_left_out_of_a_taste(server, browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{server}/?like=artist:3&like=artist:998&dislike=album:1&for=track")
+        taste = page.get_by_role("complementary", name="Your taste")
+        expect(taste.locator(".chip.missing")).to_contain_text(["998: not in this run, left out", "1: not in this run"])
+        expect(taste.locator(".ranked a").first).to_contain_text("Title")
+        taste.get_by_role("button", name=re.compile("^Why ")).first.click()
+        expect(taste.locator(".because .shares li")).to_have_count(1)
+        taste.get_by_role("button", name="Leave 998 out").click()
+        expect(taste.locator(".chip")).to_have_count(2)
+
+
+def test_a_newer_runs_entity_types_are_offered(server, browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.clock.install()
+        page.goto(server)
+        types = page.get_by_role("combobox", name="What to search for").locator("option")
+        expect(types).to_have_text(["artists", "tracks", "users"])
+        page.get_by_role("combobox", name="What to search for").select_option("track")
+        newer = page.request.get(f"{server}/api/entities").json()
+        newer |= {"run": "newer", "entities": [each for each in newer["entities"] if each["name"] != "artist"]}
+        page.route("**/api/entities", lambda route: route.fulfill(json=newer))
+        page.clock.fast_forward(20_000)
+        expect(types).to_have_text(["tracks", "users"])
+        expect(page.get_by_role("combobox", name="What to search for")).to_have_value("track")
+
+
 @pytest.fixture(scope="module")
 def hostile(hostile_project, start_server):
     with start_server(hostile_project.config) as (url, _):
