@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _STATIC = Path(__file__).parent / "static"
 #: Look-ups run side by side in native code, which lets go of the interpreter.
 _THREADS: Final = 2
+#: As nginx has it; nobody reads it.
+_CLIENT_CLOSED_REQUEST: Final = 499
 #: A browser may keep it, and asks each time whether it is still the same.
 _ASK_AGAIN: Final = {"cache-control": "no-cache"}
 #: What is left out before an id, so that ids that mean something else in a path can be written.
@@ -54,6 +56,7 @@ def create_app(runs: PublishedRuns, *, hosts: Collection[str] = ()) -> Guard:
         Host names it answers to beside the loopback's; see :class:`~pipeline.serve.security.Guard`.
     """
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="look-up")
+    free = asyncio.Semaphore(_THREADS)
     description = describe_api()
 
     async def describe(request: Request) -> Response:
@@ -63,7 +66,7 @@ def create_app(runs: PublishedRuns, *, hosts: Collection[str] = ()) -> Guard:
         routes=[
             Route("/", _page),
             Route("/api/openapi.json", describe),
-            *(Route(operation.path, _endpoint(operation, runs, pool)) for operation in OPERATIONS),
+            *(Route(operation.path, _endpoint(operation, runs, pool, free)) for operation in OPERATIONS),
             Mount("/static", _PageFiles(directory=_STATIC)),
         ],
     )
@@ -87,7 +90,7 @@ class _PageFiles(StaticFiles):
 
 
 def _endpoint(
-    operation: Operation, runs: PublishedRuns, pool: ThreadPoolExecutor
+    operation: Operation, runs: PublishedRuns, pool: ThreadPoolExecutor, free: asyncio.Semaphore
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         path = {name: unquote(part) for name, part in request.path_params.items()}
@@ -98,7 +101,10 @@ def _endpoint(
         def answer() -> Response:
             return json_response(operation.answer(runs.current(), path, query))
 
-        return await asyncio.get_running_loop().run_in_executor(pool, answer)
+        async with free:
+            if await request.is_disconnected():  # as who types on is from the search for less
+                return Response(status_code=_CLIENT_CLOSED_REQUEST)
+            return await asyncio.get_running_loop().run_in_executor(pool, answer)
 
     return endpoint
 
