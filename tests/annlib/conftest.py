@@ -13,6 +13,7 @@ from annlib.metric import METRICS, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 Vectors = NDArray[np.float32]
 
@@ -87,6 +88,24 @@ def assert_top() -> Callable[..., None]:
 
 def bits(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
     return np.ascontiguousarray(scores).view(np.uint32)
+
+
+@pytest.fixture(scope="session")
+def factors_of_gowalla(data_dir: Path) -> tuple[Vectors, Vectors, list[NDArray[np.int32]]]:
+    """Factors of places and of users, and where these have been.
+
+    A truncated SVD of the busiest part of Gowalla, normalized by both degrees, by subspace iteration.
+    """
+    sparse = pytest.importorskip("scipy.sparse")
+    visits = sparse.load_npz(data_dir / "gowalla" / "train_csr.npz").tocsr()[:5000]
+    visits = visits[:, np.argsort(-visits.getnnz(axis=0), kind="stable")[:4000]].tocsr()
+    places, users = (np.maximum(visits.sum(axis=axis), 1).A1 ** -0.5 for axis in (0, 1))
+    matrix = sparse.diags_array(users) @ visits @ sparse.diags_array(places)
+    basis = np.random.default_rng(6).normal(size=(matrix.shape[1], 40))
+    for _ in range(3):
+        basis, _ = np.linalg.qr(matrix.T @ (matrix @ basis))
+    seen = np.split(visits.indices, visits.indptr[1:-1])
+    return (basis * places[:, None] ** -0.5).astype(np.float32), (matrix @ basis).astype(np.float32), seen
 
 
 @pytest.fixture

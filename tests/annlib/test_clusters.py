@@ -185,55 +185,43 @@ def test_no_item_is_found_twice(metric, assert_exact):
 # Real ----------------------------------------------------------------------------------------------------------------
 
 
-@cache
-def factors_of_gowalla(folder: Path) -> tuple[Vectors, Vectors, list[NDArray[np.int64]]]:
-    """Factors of places and of some users, and where these have been.
-
-    A truncated SVD of the busiest part of Gowalla, normalized by both degrees, by subspace iteration.
-    """
-    sparse = pytest.importorskip("scipy.sparse")
-    visits = sparse.load_npz(folder / "gowalla" / "train_csr.npz").tocsr()[:5000]
-    visits = visits[:, np.argsort(-visits.getnnz(axis=0), kind="stable")[:4000]].tocsr()
-    places, users = (np.maximum(visits.sum(axis=axis), 1).A1 ** -0.5 for axis in (0, 1))
-    matrix = sparse.diags_array(users) @ visits @ sparse.diags_array(places)
-    basis = np.random.default_rng(6).normal(size=(matrix.shape[1], 40))
-    for _ in range(3):
-        basis, _ = np.linalg.qr(matrix.T @ (matrix @ basis))
-    vectors = (basis * places[:, None] ** -0.5).astype(np.float32)
-    some = np.random.default_rng(7).choice(matrix.shape[0], 2 * SAMPLE, replace=False)
-    seen = [visits.indices[visits.indptr[user] : visits.indptr[user + 1]] for user in some]
-    return vectors, (matrix[some] @ basis).astype(np.float32), seen
-
-
-@cache
-def gowalla(folder: Path, metric: Metric) -> Ranked:
-    vectors, queries, seen = factors_of_gowalla(folder)
-    return rank(vectors, queries, metric, seen)
-
-
-@cache
-def images(folder: Path, metric: Metric) -> Ranked:
+def images(folder: Path) -> tuple[Vectors, Vectors]:
     with gzip.open(folder / "mnist" / "t10k-images-idx3-ubyte.gz") as file:
         file.read(16)
         pixels = np.frombuffer(file.read(1200 * 784), dtype=np.uint8).reshape(-1, 784)
-    return rank(pixels[:-SAMPLE].astype(np.float32), pixels[-SAMPLE:].astype(np.float32), metric)
+    return pixels[:-SAMPLE].astype(np.float32), pixels[-SAMPLE:].astype(np.float32)
 
 
-@cache
-def words(folder: Path, metric: Metric) -> Ranked:
+def words(folder: Path) -> tuple[Vectors, Vectors]:
     with (folder / "words" / "glove_twitter_25d_11925x25.txt").open(encoding="utf-8") as lines:
         count, _ = map(int, next(lines).split())
         vectors = np.array([next(lines).split()[-25:] for _ in range(min(count, 4000))], dtype=np.float32)
-    return rank(vectors[:-SAMPLE], vectors[-SAMPLE:], metric)
+    return vectors[:-SAMPLE], vectors[-SAMPLE:]
+
+
+@pytest.fixture(scope="module")
+def real(data_dir, factors_of_gowalla) -> Callable[[str, Metric], Ranked]:
+    """Rank a real catalogue, once for each metric."""
+
+    @cache
+    def ranked(name: str, metric: Metric) -> Ranked:
+        if name == "gowalla":
+            places, users, seen = factors_of_gowalla
+            some = np.random.default_rng(7).choice(len(users), 2 * SAMPLE, replace=False)
+            return rank(places, users[some], metric, [seen[user] for user in some])
+        vectors, queries = images(data_dir) if name == "images" else words(data_dir)
+        return rank(vectors, queries, metric)
+
+    return ranked
 
 
 @pytest.mark.usefixtures("isa")
-@pytest.mark.parametrize("make", [gowalla, images, words])
-def test_real_vectors(make, metric, data_dir, assert_ranked):
-    assert_ranked(make(data_dir, metric))
+@pytest.mark.parametrize("name", ["gowalla", "images", "words"])
+def test_real_vectors(name, metric, real, assert_ranked):
+    assert_ranked(real(name, metric))
 
 
 @pytest.mark.usefixtures("isa")
-@pytest.mark.parametrize("make", [gowalla, images, words])
-def test_neighbors_of_real_vectors(make, metric, data_dir, assert_neighbors):
-    assert_neighbors(make(data_dir, metric))
+@pytest.mark.parametrize("name", ["gowalla", "images", "words"])
+def test_neighbors_of_real_vectors(name, metric, real, assert_neighbors):
+    assert_neighbors(real(name, metric))

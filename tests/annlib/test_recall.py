@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from annlib import Index, IndexFileError, exact
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from annlib.metric import Metric
 
 Vectors = NDArray[np.float32]
@@ -113,27 +111,9 @@ def test_targets_are_met_without_queries_to_calibrate_on(metric):
         assert_recall(index.search_rows(case.queries, k, recall=0.9)[0], case.of_queries[0], 0.9)
 
 
-@cache
-def factors_of_gowalla(folder: Path) -> tuple[Vectors, Vectors, list[NDArray[np.int64]]]:
-    """Factors of places and of users, and where these have been.
-
-    A truncated SVD of the busiest part of Gowalla, normalized by both degrees.
-    """
-    sparse = pytest.importorskip("scipy.sparse")
-    visits = sparse.load_npz(folder / "gowalla" / "train_csr.npz").tocsr()[:5000]
-    visits = visits[:, np.argsort(-visits.getnnz(axis=0), kind="stable")[:4000]].tocsr()
-    places, users = (np.maximum(visits.sum(axis=axis), 1).A1 ** -0.5 for axis in (0, 1))
-    matrix = sparse.diags_array(users) @ visits @ sparse.diags_array(places)
-    basis = np.random.default_rng(6).normal(size=(matrix.shape[1], 40))
-    for _ in range(3):
-        basis, _ = np.linalg.qr(matrix.T @ (matrix @ basis))
-    seen = np.split(visits.indices, visits.indptr[1:-1])
-    return (basis * places[:, None] ** -0.5).astype(np.float32), (matrix @ basis).astype(np.float32), seen
-
-
 @pytest.mark.parametrize("metric", CODED)
-def test_targets_are_met_on_real_factors(metric, data_dir):
-    places, users, _ = factors_of_gowalla(data_dir)
+def test_targets_are_met_on_real_factors(metric, factors_of_gowalla):
+    places, users, _ = factors_of_gowalla
     case = make_case(places, users[::2], users[1::20], metric)
     for recall in RECALLS:
         for k in KS:
@@ -141,8 +121,8 @@ def test_targets_are_met_on_real_factors(metric, data_dir):
             assert_recall(case.index.search_ids(case.rows, k, recall=recall)[0], case.of_rows[0], recall)
 
 
-def test_targets_are_met_without_what_users_have_seen(data_dir):
-    places, users, seen = factors_of_gowalla(data_dir)
+def test_targets_are_met_without_what_users_have_seen(factors_of_gowalla):
+    places, users, seen = factors_of_gowalla
     index = Index.build(places, metric="inner_product", calibration_queries=users[::2])
     queries, exclude = users[1::20], seen[1::20]
     truth, _ = exact.search(places, queries, max(KS), metric="inner_product", exclude=exclude)
