@@ -54,9 +54,10 @@ void CodedQuery::code(const Coding& coding, std::int8_t* codes, std::span<double
         std::fill(scratch.begin(), scratch.end(), 0.0); // nothing is claimed of it, whatever its codes are
     }
     const CodeSums sums = kernel.make_code(scratch.data(), scale_, 1.0 / scale_, dim_, codes);
-    error_share_ = coding.error_share;
-    error_ = round_up(std::sqrt(sums.error_square) / scale_ * error_share_ * (1.0 + 0x1p-40));
-    offset_ = static_cast<float>(kCodeOffset * sums.sum);
+    length_ = norm_ / scale_ * coding.error_share;
+    error_ =
+        static_cast<double>(round_up(std::sqrt(sums.error_square) / scale_ * coding.error_share * (1.0 + 0x1p-40)));
+    offset_ = kCodeOffset * sums.sum;
 }
 
 double CodedQuery::floor(float threshold) const noexcept {
@@ -70,6 +71,14 @@ double CodedQuery::floor(float threshold) const noexcept {
         return 0.5 * (norm_ * norm_ - radius * radius) - (norm_ + 1.0) * (norm_ + 1.0) * kDefinitionError;
     }
     return boundary - norm_ * kDefinitionError - std::numeric_limits<double>::min();
+}
+
+float CodedQuery::goodness(double value) const noexcept {
+    if (metric_ == Metric::euclidean) {
+        const double square = norm_ * norm_ - 2.0 * value + (norm_ + 1.0) * (norm_ + 1.0) * kDefinitionError;
+        return static_cast<float>(-std::sqrt(std::max(0.0, square)) * score_unit_);
+    }
+    return static_cast<float>((value - (norm_ + 1.0) * kDefinitionError) * score_unit_);
 }
 
 } // namespace annlib

@@ -49,30 +49,33 @@ class CodedQuery {
     // What the dot product of codes with an item of a block proves: an interval that holds its goodness as rounded.
     Interval interval(std::int32_t dot, const BlockTerms& block, double item_norm) const noexcept;
 
+    // The goodness, as rounded, of whatever reaches a value in the frame: of q.x (euclidean: q.x - |x|^2 / 2).
+    float goodness(double value) const noexcept;
+
     // Whether its products with items stay far inside float32; otherwise nothing is claimed of it.
     bool bounded() const noexcept { return bounded_; }
 
     // |q| in the frame, and what the kernels take of the codes (QueryTerms).
     double norm() const noexcept { return norm_; }
     double scale() const noexcept { return scale_; }
-    float length() const noexcept { return static_cast<float>(norm_ * error_share_ / scale_ * (1.0 + 0x1p-23)); }
-    float error() const noexcept { return error_; }
-    float offset() const noexcept { return offset_; }
+    float length() const noexcept { return static_cast<float>(length_ * (1.0 + 0x1p-23)); }
+    float error() const noexcept { return static_cast<float>(error_); }
+    float offset() const noexcept { return static_cast<float>(offset_); }
 
   private:
     // Roundings of the definition's own float64 sums, relative to |q| |x|, for up to 65535 dimensions.
     static constexpr double kDefinitionError = 0x1p-35;
 
     Metric metric_ = Metric::inner_product;
+    bool bounded_ = false;
     std::size_t dim_ = 0;
     double norm_ = 0.0;
     double item_scale_ = 1.0; // norm in the frame = stored norm * item_scale
     double score_unit_ = 1.0; // goodness = value in the frame * score_unit
     double scale_ = 1.0;
-    double error_share_ = 1.0;
-    float error_ = 0.0F;
-    float offset_ = 0.0F;
-    bool bounded_ = false;
+    double length_ = 0.0; // of QueryTerms; likewise ...
+    double error_ = 0.0;
+    double offset_ = 0.0;
 };
 
 inline Interval CodedQuery::interval(std::int32_t dot, const BlockTerms& block, double item_norm) const noexcept {
@@ -80,12 +83,11 @@ inline Interval CodedQuery::interval(std::int32_t dot, const BlockTerms& block, 
     if (!bounded_) {
         return {-infinity, infinity};
     }
-    const auto block_scale = static_cast<double>(block.scale);
-    const double unit = scale_ * block_scale;
-    const double value = (static_cast<double>(dot) - static_cast<double>(offset_)) * unit;
-    const double error = unit * static_cast<double>(error_) * static_cast<double>(block.norm) +
-                         norm_ * error_share_ * block_scale * static_cast<double>(block.error) +
-                         (norm_ + 1.0) * kDefinitionError;
+    const double unit = scale_ * static_cast<double>(block.scale);
+    const double value = (static_cast<double>(dot) - offset_) * unit;
+    const double error =
+        (error_ * static_cast<double>(block.norm) + length_ * static_cast<double>(block.error)) * unit +
+        (norm_ + 1.0) * kDefinitionError;
     double low = (value - error) * score_unit_;
     double high = (value + error) * score_unit_;
     if (metric_ == Metric::euclidean) {

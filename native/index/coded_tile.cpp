@@ -12,12 +12,18 @@ namespace {
 
 // Blocks scanned between two looks at the thresholds.
 constexpr std::size_t kScanBlocks = 8;
-// Where a query begins, blocks are visited by their bounds with this beta: what is likely, not what is possible.
-constexpr float kBlockPromise = 0.25F;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 constexpr std::size_t round_up_to(std::size_t a, std::size_t multiple) {
     return (a + multiple - 1) / multiple * multiple;
+}
+
+// Into the second-level cache, which the scan of a block waits for longer than it takes to find the floors of the next.
+void prefetch(const std::uint8_t* codes, std::size_t bytes) noexcept {
+    constexpr std::size_t line = 64;
+    for (std::size_t i = 0; i < bytes; i += line) {
+        __builtin_prefetch(codes + i, 0, 2);
+    }
 }
 
 // Where a search may guess: six standard deviations of what the errors of so many dimensions add up to.
@@ -46,8 +52,8 @@ CodedTile::CodedTile(const Index& index, const SearchRequest& request, const Row
       in_group_(tile, dim_, coded_.shape, QuerySet::Holds::all),
       in_cluster_(tile, dim_, coded_.shape, QuerySet::Holds::codes), wanted_(tile + kPanelWidth),
       products_(tile + kPanelWidth), residuals_(tile + kPanelWidth), bounds_(tile + kPanelWidth),
-      unused_(tile + kPanelWidth), floors_((tile + kPanelWidth) * kScanBlocks),
-      hits_((tile + kPanelWidth) * kScanBlocks * kBlockItems), scratch_(dim_) {
+      floors_((tile + kPanelWidth) * kScanBlocks), hits_((tile + kPanelWidth) * kScanBlocks * kBlockItems),
+      opening_(coded_, frame_, index.norms(), allowed), scratch_(dim_) {
     top_.reserve(tile);
 }
 
@@ -136,7 +142,13 @@ void CodedTile::visit_seeds(std::size_t rank) {
         }
         in_cluster_.take(tile_, std::span(wanted_).first(count));
         std::fill_n(products_.begin() + static_cast<std::ptrdiff_t>(count), in_cluster_.padded() - count, 0.0F);
-        scan_by_promise(cluster, in_cluster_);
+        if (rank == 0) {
+            open(cluster, in_cluster_);
+        }
+        // Nobody's neighbours are left out where they begin, whatever the recall: beta is 1.
+        kernels_.bound_box(in_cluster_.terms(products_.data(), nullptr), coded_.cluster_boxes[cluster], 1.0F,
+                           quadratic_, in_cluster_.padded(), bounds_.data(), residuals_.data());
+        scan(cluster, in_cluster_, products_.data(), residuals_.data(), {});
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t q = wanted_[i];
             if (top_[q].tighten()) {
@@ -255,32 +267,25 @@ void CodedTile::find_seeded(const CodeRange& clusters, const QuerySet& queries) 
     std::sort(seeded_.begin(), seeded_.end());
 }
 
-// Scans a cluster for queries that begin there (products_ are theirs): block after block, those of most promise first,
-// with a look at the thresholds after each.
-void CodedTile::scan_by_promise(std::size_t cluster, QuerySet& queries) {
-    const std::size_t padded = queries.padded();
-    const CodeRange& range = coded_.clusters[cluster];
-    // Nobody's neighbours are left out where they begin, whatever the recall: beta is 1.
-    kernels_.bound_box(queries.terms(products_.data(), nullptr), coded_.cluster_boxes[cluster], 1.0F, quadratic_,
-                       padded, bounds_.data(), residuals_.data());
-    block_order_.clear();
-    for (std::uint32_t block = range.first; block < range.first + range.count; ++block) {
-        kernels_.bound_box(queries.terms(products_.data(), nullptr), coded_.blocks[block].box, kBlockPromise,
-                           quadratic_, padded, bounds_.data(), unused_.data());
-        float promise = 0.0F;
-        for (std::size_t i = 0; i < queries.size(); ++i) {
-            promise += bounds_[i];
+// Raises the thresholds of queries that begin in a cluster to what its items prove.
+void CodedTile::open(std::size_t cluster, QuerySet& queries) {
+    const std::size_t items = opening_.enter(coded_.clusters[cluster]);
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+        if (i % kCodeQueries == 0) {
+            opening_.multiply(queries, i / kCodeQueries);
         }
-        block_order_.emplace_back(std::isnan(promise) ? 0.0F : promise, block);
-    }
-    std::stable_sort(block_order_.begin(), block_order_.end(),
-                     [](const auto& a, const auto& b) { return a.first > b.first; });
-    for (const auto& [promise, block] : block_order_) {
-        scan_blocks(block, 1, queries, products_.data(), residuals_.data(), {});
+        const std::size_t q = queries.root(i);
+        // As many of the best may be left out.
+        const std::size_t k = k_ + (request_.own_rows.empty() ? 0 : 1) + (request_.excluded ? excluded_.count(q) : 0);
+        if (k <= items && queries_[q].bounded()) {
+            const float reached = opening_.reached(queries, i, k);
+            top_[q].raise(queries_[q].goodness(static_cast<double>(reached) * queries_[q].scale()));
+            queries.raise(i, reach_of(q));
+        }
     }
 }
 
-// Scans a cluster for queries that come to it later; `closed`: those that have seen it.
+// Scans a cluster, block after block, with a look at the thresholds every few; `closed`: queries that have seen it.
 void CodedTile::scan(std::size_t cluster, QuerySet& queries, const float* products, const float* residuals,
                      std::span<const Seeded> closed) {
     const CodeRange& range = coded_.clusters[cluster];
@@ -300,18 +305,19 @@ void CodedTile::scan_blocks(std::size_t first_block, std::size_t blocks, QuerySe
         for (const Seeded& seeded : closed) {
             floors[seeded.query] = kClosedFloor;
         }
-        stats_.scanned +=
-            static_cast<std::size_t>(std::count_if(floors, floors + queries.size(),
-                                                   [](std::int32_t floor) { return floor != kClosedFloor; })) *
-            kBlockItems;
+        const auto open = static_cast<std::size_t>(
+            std::count_if(floors, floors + queries.size(), [](std::int32_t floor) { return floor != kClosedFloor; }));
+        stats_.scanned += open * kBlockItems;
+        if (open > 0) {
+            prefetch(coded_.block_codes(first_block + b), kBlockPanels * coded_.shape.panel_bytes());
+        }
     }
-    const CodeScan code_scan{.panels = coded_.block_codes(first_block),
+    const CodeProducts codes{.panels = coded_.block_codes(first_block),
                              .blocks = blocks,
                              .queries = queries.codes.data(),
-                             .floors = floors_.data(),
                              .groups = padded / kCodeQueries,
                              .shape = coded_.shape};
-    const std::size_t hits = kernels_.scan_codes(code_scan, hits_.data());
+    const std::size_t hits = kernels_.scan_codes(codes, floors_.data(), hits_.data());
     stats_.contenders += hits;
     for (std::size_t i = 0; i < hits; ++i) {
         take(hits_[i], first_block, queries);

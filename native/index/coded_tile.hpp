@@ -3,6 +3,7 @@
 
 #include "index/coded_query.hpp"
 #include "index/filters.hpp"
+#include "index/opening.hpp"
 #include "index/query_set.hpp"
 #include "index/search.hpp"
 #include "index/seeding.hpp"
@@ -10,7 +11,6 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace annlib {
@@ -53,7 +53,7 @@ class CodedTile {
     void find_seeded(const CodeRange& clusters, const QuerySet& queries);
     void scan(std::size_t cluster, QuerySet& queries, const float* products, const float* residuals,
               std::span<const Seeded> closed);
-    void scan_by_promise(std::size_t cluster, QuerySet& queries);
+    void open(std::size_t cluster, QuerySet& queries);
     void scan_blocks(std::size_t first_block, std::size_t blocks, QuerySet& queries, const float* products,
                      const float* residuals, std::span<const Seeded> closed);
     void take(const CodeHit& hit, std::size_t first_block, QuerySet& queries) noexcept;
@@ -94,11 +94,10 @@ class CodedTile {
     std::vector<float> products_;
     std::vector<float> residuals_;
     std::vector<float> bounds_;
-    std::vector<float> unused_;
-    std::vector<std::pair<float, std::uint32_t>> block_order_;
     std::vector<std::int32_t> floors_;
     std::vector<CodeHit> hits_;
 
+    Opening opening_;
     BoxBounds group_bounds_;
     BoxBounds cluster_bounds_;
     std::vector<double> scratch_;

@@ -47,6 +47,8 @@ class ExcludedRows {
         lists_.push_back(list);
     }
 
+    std::size_t count(std::size_t query) const noexcept { return lists_[query].rows.size(); }
+
     bool contains(std::size_t query, std::int64_t row) const noexcept {
         const List& list = lists_[query];
         if (list.rows.empty()) {

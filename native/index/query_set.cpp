@@ -19,7 +19,7 @@ QuerySet::QuerySet(std::size_t most, std::size_t dim, const CodeShape& shape, Ho
       placed(holds == Holds::all ? (most + 2 * kPanelWidth) / kPanelWidth * kPanelWidth * dim : 0),
       reach(most + kPanelWidth), norm(most + kPanelWidth), product_error(most + kPanelWidth),
       inverse_scale(most + kPanelWidth), length(most + kPanelWidth), error(most + kPanelWidth),
-      offset(most + kPanelWidth), origin(most), dim_(dim), code_bytes_(shape.dim()) {}
+      offset(most + kPanelWidth), origin(most), roots(most), dim_(dim), code_bytes_(shape.dim()) {}
 
 void QuerySet::take(QuerySet& from, std::span<const std::uint32_t> queries) noexcept {
     parent_ = &from;
@@ -27,6 +27,7 @@ void QuerySet::take(QuerySet& from, std::span<const std::uint32_t> queries) noex
     std::copy(queries.begin(), queries.end(), origin.begin());
     for (std::size_t i = 0; i < size_; ++i) {
         const std::size_t query = queries[i];
+        roots[i] = static_cast<std::uint32_t>(from.root(query));
         std::copy_n(from.codes.data() + query * code_bytes_, code_bytes_, codes.data() + i * code_bytes_);
         reach[i] = from.reach[query];
         norm[i] = from.norm[query];

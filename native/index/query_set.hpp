@@ -34,13 +34,7 @@ class QuerySet {
     void take(QuerySet& from, std::span<const std::uint32_t> queries) noexcept;
 
     // Number of a query in the set that all this was taken from.
-    std::size_t root(std::size_t query) const noexcept {
-        const QuerySet* set = this;
-        for (; set->parent_ != nullptr; set = set->parent_) {
-            query = set->origin[query];
-        }
-        return query;
-    }
+    std::size_t root(std::size_t query) const noexcept { return parent_ == nullptr ? query : roots[query]; }
 
     // What a query has to reach has risen: here, and where it was taken from.
     void raise(std::size_t query, float to) noexcept {
@@ -78,7 +72,8 @@ class QuerySet {
     std::vector<float> length;
     std::vector<float> error;
     std::vector<float> offset;
-    std::vector<std::uint32_t> origin; // numbers in the set these were taken from
+    std::vector<std::uint32_t> origin; // numbers in the set these were taken from ...
+    std::vector<std::uint32_t> roots;  // ... and in the one that all began with
 
   private:
     void take_placed(const QuerySet& from, std::span<const std::uint32_t> queries) noexcept;

@@ -53,8 +53,9 @@ void TopK::keep_contenders() noexcept {
         return;
     }
     for (std::size_t i = 0; i < size_; ++i) {
-        keys_[i] = ordered_key(buffer_[i].low);
+        keys_[i] = std::max(ordered_key(buffer_[i].low), kPaddingKey + 1);
     }
+    std::fill(keys_.begin() + static_cast<std::ptrdiff_t>(size_), keys_.end(), kPaddingKey);
     const std::int32_t kth = query_->scorer->kernels->kth_largest(keys_.data(), size_, k_);
     threshold_ = std::max(threshold_, float_of_key(kth));
     std::size_t kept = 0;

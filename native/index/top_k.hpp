@@ -3,6 +3,7 @@
 
 #include "index/collector.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -36,11 +37,15 @@ class TopK {
     TopK(const RefinedQuery& query, std::size_t k, std::span<Contender> buffer, std::span<std::int32_t> keys) noexcept
         : query_(&query), k_(k), buffer_(buffer), keys_(keys) {}
 
-    static std::size_t capacity(std::size_t k) noexcept { return k + k / 2 + 32; }
+    static std::size_t capacity(std::size_t k) noexcept {
+        return (k + k / 2 + 32 + kKeyPadding - 1) / kKeyPadding * kKeyPadding;
+    }
 
-    // Whether there are k lower bounds; the threshold is then the k-th best of them.
+    // Whether k lower bounds are known; the threshold is then no more than the k-th best of them.
     bool full() const noexcept { return threshold_ > -std::numeric_limits<float>::infinity(); }
     float threshold() const noexcept { return threshold_; }
+    // For those who know that k of the rows which are still to be added reach it.
+    void raise(float threshold) noexcept { threshold_ = std::max(threshold_, threshold); }
     // A goodness equal to the threshold can still win by a lower row. False for NaN.
     bool wants(float high) const noexcept { return high >= threshold_; }
 

@@ -1,8 +1,9 @@
 // The scan of 8-bit codes, compiled once for each instruction set.
 //
 // Included by isa_*.cpp after these have been defined there:
-//   Codes               a vector of int32 sums: type, width (divides kCodeLanes), zero(), load(items), and
-//                       add_products(sum, items, four codes of a query), less_than mask
+//   Codes               a vector of int32 sums: type, width (divides kCodeLanes), zero(), load(items),
+//                       add_products(sum, items, four codes of a query), the mask at_least(sums, floor), and
+//                       count(mask)
 //   kCodeTileQueries    queries held in registers together; divides kCodeQueries
 
 ANNLIB_INLINE std::int32_t four_codes(const std::int8_t* codes) {
@@ -24,11 +25,24 @@ ANNLIB_INLINE bool all_closed(const std::int32_t* floors) {
 // Vectors of one panel, times the panels that share the loads of a query's codes.
 constexpr int kCodeVectors = static_cast<int>(kCodeLanes) / Codes::width;
 
+// Where some vectors of a block lie: `place` counts its vectors, panel after panel.
+struct CodeVector {
+    const std::uint8_t* items;
+    std::size_t first_item;
+};
+
+ANNLIB_INLINE CodeVector code_vector(const CodeProducts& codes, std::size_t block, int place) {
+    const std::size_t panel = block * kBlockPanels + static_cast<std::size_t>(place / kCodeVectors);
+    const std::size_t lane = static_cast<std::size_t>(place % kCodeVectors) * Codes::width;
+    return {.items = codes.panels + panel * codes.shape.panel_bytes() + lane * 4,
+            .first_item = panel * kCodeLanes + lane};
+}
+
+// The products of the queries of a tile with some vectors of items.
 template <int Vectors>
-ANNLIB_INLINE std::size_t scan_code_tile(const CodeScan& scan, std::size_t block, int first_vector,
-                                         std::size_t first_query, CodeHit* hits) {
-    const std::size_t dim = scan.shape.dim();
-    Codes::type sums[kCodeTileQueries][Vectors];
+ANNLIB_INLINE void multiply_code_tile(const CodeProducts& codes, std::size_t first_query, const CodeVector* vectors,
+                                      Codes::type (*sums)[Vectors]) {
+    const std::size_t dim = codes.shape.dim();
 #pragma GCC unroll 8
     for (int q = 0; q < kCodeTileQueries; ++q) {
 #pragma GCC unroll 8
@@ -36,46 +50,44 @@ ANNLIB_INLINE std::size_t scan_code_tile(const CodeScan& scan, std::size_t block
             sums[q][v] = Codes::zero();
         }
     }
-    const std::uint8_t* items[Vectors];
-    std::uint32_t first_item[Vectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v) {
-        const int place = first_vector + v;
-        const std::size_t panel = block * kBlockPanels + static_cast<std::size_t>(place / kCodeVectors);
-        const std::size_t lane = static_cast<std::size_t>(place % kCodeVectors) * Codes::width;
-        items[v] = scan.panels + panel * scan.shape.panel_bytes() + lane * 4;
-        first_item[v] = static_cast<std::uint32_t>(panel * kCodeLanes + lane);
-    }
-    const std::int8_t* query = scan.queries + first_query * dim;
+    const std::int8_t* query = codes.queries + first_query * dim;
     for (std::size_t i = 0; i < dim; i += 4) {
         Codes::type item[Vectors];
 #pragma GCC unroll 8
         for (int v = 0; v < Vectors; ++v) {
-            item[v] = Codes::load(items[v] + i * kCodeLanes);
+            item[v] = Codes::load(vectors[v].items + i * kCodeLanes);
         }
 #pragma GCC unroll 8
         for (int q = 0; q < kCodeTileQueries; ++q) {
-            const std::int32_t codes = four_codes(query + static_cast<std::size_t>(q) * dim + i);
+            const std::int32_t four = four_codes(query + static_cast<std::size_t>(q) * dim + i);
 #pragma GCC unroll 8
             for (int v = 0; v < Vectors; ++v) {
-                sums[q][v] = Codes::add_products(sums[q][v], item[v], codes);
+                sums[q][v] = Codes::add_products(sums[q][v], item[v], four);
             }
         }
     }
-    const std::int32_t* floors = scan.floors + block * scan.groups * kCodeQueries + first_query;
+}
+
+template <int Vectors>
+ANNLIB_INLINE std::size_t scan_code_tile(const CodeProducts& codes, const std::int32_t* floors, std::size_t first_query,
+                                         const CodeVector* vectors, CodeHit* hits) {
+    Codes::type sums[kCodeTileQueries][Vectors];
+    multiply_code_tile<Vectors>(codes, first_query, vectors, sums);
     std::size_t count = 0;
 #pragma GCC unroll 8
     for (int q = 0; q < kCodeTileQueries; ++q) {
 #pragma GCC unroll 8
         for (int v = 0; v < Vectors; ++v) {
-            std::uint32_t passed = Codes::at_least(sums[q][v], floors[q]);
+            std::uint32_t passed = Codes::at_least(sums[q][v], floors[first_query + static_cast<std::size_t>(q)]);
             if (__builtin_expect(passed != 0, 0)) {
                 std::int32_t dots[Codes::width];
                 __builtin_memcpy(dots, &sums[q][v], sizeof dots);
                 for (; passed != 0; passed &= passed - 1) {
                     const int lane = __builtin_ctz(passed);
                     hits[count++] = {static_cast<std::uint32_t>(first_query + static_cast<std::size_t>(q)),
-                                     first_item[v] + static_cast<std::uint32_t>(lane), dots[lane]};
+                                     static_cast<std::uint32_t>(vectors[v].first_item) +
+                                         static_cast<std::uint32_t>(lane),
+                                     dots[lane]};
                 }
             }
         }
@@ -83,21 +95,42 @@ ANNLIB_INLINE std::size_t scan_code_tile(const CodeScan& scan, std::size_t block
     return count;
 }
 
-std::size_t scan_codes(const CodeScan& scan, CodeHit* hits) noexcept {
-    constexpr int block_vectors = static_cast<int>(kBlockPanels) * kCodeVectors;
+constexpr int kBlockVectors = static_cast<int>(kBlockPanels) * kCodeVectors;
+
+std::size_t scan_codes(const CodeProducts& codes, const std::int32_t* floors, CodeHit* hits) noexcept {
     std::size_t count = 0;
-    for (std::size_t block = 0; block < scan.blocks; ++block) {
-        const std::int32_t* floors = scan.floors + block * scan.groups * kCodeQueries;
-        for (std::size_t query = 0; query < scan.groups * kCodeQueries; query += kCodeTileQueries) {
-            if (all_closed<kCodeTileQueries>(floors + query)) {
+    for (std::size_t block = 0; block < codes.blocks; ++block) {
+        const std::int32_t* of_block = floors + block * codes.groups * kCodeQueries;
+        for (std::size_t query = 0; query < codes.groups * kCodeQueries; query += kCodeTileQueries) {
+            if (all_closed<kCodeTileQueries>(of_block + query)) {
                 continue;
             }
-            for (int v = 0; v < block_vectors; v += 2) {
-                count += scan_code_tile<2>(scan, block, v, query, hits + count);
+            for (int v = 0; v < kBlockVectors; v += 2) {
+                const CodeVector vectors[2] = {code_vector(codes, block, v), code_vector(codes, block, v + 1)};
+                count += scan_code_tile<2>(codes, of_block, query, vectors, hits + count);
             }
         }
     }
     return count;
+}
+
+void multiply_codes(const CodeProducts& codes, std::int32_t* products) noexcept {
+    const std::size_t items = codes.blocks * kBlockItems;
+    for (std::size_t query = 0; query < codes.groups * kCodeQueries; query += kCodeTileQueries) {
+        for (std::size_t block = 0; block < codes.blocks; ++block) {
+            for (int v = 0; v < kBlockVectors; v += 2) {
+                const CodeVector vectors[2] = {code_vector(codes, block, v), code_vector(codes, block, v + 1)};
+                Codes::type sums[kCodeTileQueries][2];
+                multiply_code_tile<2>(codes, query, vectors, sums);
+                for (std::size_t q = 0; q < kCodeTileQueries; ++q) {
+                    for (std::size_t i = 0; i < 2; ++i) {
+                        __builtin_memcpy(products + (query + q) * items + vectors[i].first_item, &sums[q][i],
+                                         sizeof sums[q][i]);
+                    }
+                }
+            }
+        }
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -177,15 +210,17 @@ ANNLIB_INLINE void code_floors_loop(const QueryTerms& queries, const BlockTerms&
     for (std::size_t i = 0; i < count; ++i) {
         const float bound = bound_in_box<Quadratic>(products[i], residuals[i], norms[i], product_errors[i], block.box);
         const float wanted = reaches[i] * inverse_scales[i] * block.inverse_scale;
-        const float bias = inverse_scales[i] * block.bias;
         const float errors = code_errors[i] * block.norm + lengths[i] * block.error;
-        const float sum = wanted + bias - errors;
-        const float magnitude = (wanted < 0.0F ? -wanted : wanted) + (bias < 0.0F ? -bias : bias) + errors +
-                                (offsets[i] < 0.0F ? -offsets[i] : offsets[i]);
+        float sum = wanted - errors;
+        float magnitude = (wanted < 0.0F ? -wanted : wanted) + errors + (offsets[i] < 0.0F ? -offsets[i] : offsets[i]);
+        if constexpr (Quadratic) {
+            const float bias = inverse_scales[i] * block.bias;
+            sum += bias;
+            magnitude += bias < 0.0F ? -bias : bias;
+        }
         float floor = sum + offsets[i] - magnitude * slack - 2.0F;
-        floor = floor < largest ? floor : largest; // also NaN: nothing is known, and ...
-        floor = sum == sum ? floor : smallest;     // ... everything passes
-        floor = floor > smallest ? floor : smallest;
+        floor = floor > smallest ? floor : smallest; // also NaN: nothing is known, everything passes
+        floor = floor < largest ? floor : largest;
         floors[i] = bound < reaches[i] ? kClosedFloor : static_cast<std::int32_t>(floor);
     }
 }
@@ -200,35 +235,58 @@ void code_floors(const QueryTerms& queries, const BlockTerms& block, bool quadra
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Selection by bisection of the value: passes without a branch to guess, which beats a quickselect several times over.
+// Selection.
+
+void low_keys(const std::int32_t* __restrict products, const LowTerms& terms, std::int32_t* __restrict keys) noexcept {
+    const float* __restrict half_squares = terms.half_squares;
+    for (std::size_t block = 0; block < terms.blocks; ++block) {
+        const float slope = terms.slopes[block];
+        const float shift = terms.shifts[block];
+        for (std::size_t i = block * kBlockItems; i < (block + 1) * kBlockItems; ++i) {
+            const float low = (static_cast<float>(products[i]) - shift) * slope - half_squares[i] * terms.inverse_scale;
+            std::int32_t bits;
+            __builtin_memcpy(&bits, &low, sizeof bits);
+            keys[i] = bits ^ ((bits >> 31) & 0x7fffffff);
+        }
+    }
+}
+
+// By bisection of the value: passes without a branch to guess, which beats a quickselect several times over.
+
+ANNLIB_INLINE std::size_t count_at_least(const std::int32_t* keys, std::size_t padded, std::int32_t pivot) {
+    int above = 0;
+    for (std::size_t i = 0; i < padded; i += Codes::width) {
+        above += Codes::count(Codes::at_least(Codes::load(reinterpret_cast<const std::uint8_t*>(keys + i)), pivot));
+    }
+    return static_cast<std::size_t>(above);
+}
 
 std::int32_t kth_largest(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept {
-    std::int32_t least = keys[0];
-    std::int32_t most = keys[0];
-    for (std::size_t i = 1; i < count; ++i) {
-        least = keys[i] < least ? keys[i] : least;
+    const std::size_t padded = (count + kKeyPadding - 1) / kKeyPadding * kKeyPadding;
+    std::int32_t least = INT32_MAX; // less 1: padding wraps around to the top
+    std::int32_t most = INT32_MIN;
+    for (std::size_t i = 0; i < padded; ++i) {
+        const auto below = static_cast<std::int32_t>(static_cast<std::uint32_t>(keys[i]) - 1U);
+        least = below < least ? below : least;
         most = keys[i] > most ? keys[i] : most;
     }
-    long long low = least; // at least k keys are no less than this, fewer than ...
+    long long low = static_cast<long long>(least) + 1; // at least k keys are no less than this, fewer than ...
     long long high = static_cast<long long>(most) + 1;
-    for (auto not_less = static_cast<std::int32_t>(count); static_cast<std::size_t>(not_less) != k && high - low > 1;) {
+    for (std::size_t not_less = count; not_less != k && high - low > 1;) {
         const long long middle = low + (high - low) / 2;
-        const auto pivot = static_cast<std::int32_t>(middle);
-        std::int32_t above = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            above += keys[i] >= pivot ? 1 : 0;
-        }
-        if (static_cast<std::size_t>(above) >= k) {
+        const std::size_t above = count_at_least(keys, padded, static_cast<std::int32_t>(middle));
+        if (above >= k) {
             low = middle;
             not_less = above;
         } else {
             high = middle; // ... are no less than this
         }
     }
-    const auto bound = static_cast<std::int32_t>(low);
-    std::int32_t kth = most;
-    for (std::size_t i = 0; i < count; ++i) {
-        kth = keys[i] >= bound && keys[i] < kth ? keys[i] : kth;
+    const auto bound = static_cast<std::uint32_t>(low);
+    std::uint32_t nearest = UINT32_MAX; // above the bound: what is below wraps around to more than any of these
+    for (std::size_t i = 0; i < padded; ++i) {
+        const std::uint32_t above = static_cast<std::uint32_t>(keys[i]) - bound;
+        nearest = above < nearest ? above : nearest;
     }
-    return kth;
+    return static_cast<std::int32_t>(bound + nearest);
 }

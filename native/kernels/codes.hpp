@@ -33,12 +33,11 @@ struct CodeShape {
 inline constexpr std::size_t kBlockPanels = 2;
 inline constexpr std::size_t kBlockItems = kBlockPanels * kCodeLanes;
 
-// An item passes a query unless `dot(query, item) < floor`, the dot being that of signed and unsigned codes.
-struct CodeScan {
+// Items and queries whose codes are multiplied, the dot product being that of signed and unsigned codes.
+struct CodeProducts {
     const std::uint8_t* panels; // [blocks * kBlockPanels][shape.panel_bytes()], 64-byte aligned
     std::size_t blocks;
     const std::int8_t* queries; // [groups * kCodeQueries][shape.dim()]
-    const std::int32_t* floors; // [blocks][groups * kCodeQueries]
     std::size_t groups;
     CodeShape shape;
 };
@@ -82,6 +81,16 @@ struct BlockTerms {
     float norm;          // largest |sx X| of the block, / sx
     float error;         // largest |ex|, / sx
     float bias;          // what is added to what q.x has to reach: euclidean's smallest |x|^2 / 2
+};
+
+// What a product of one query proves: an item of block b reaches (product - shifts[b]) * slopes[b] less its half square
+// times inverse_scale.
+struct LowTerms {
+    std::size_t blocks;
+    const float* slopes;
+    const float* shifts;
+    const float* half_squares; // [blocks * kBlockItems]
+    float inverse_scale;
 };
 
 struct CodeHit {

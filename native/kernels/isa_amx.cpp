@@ -44,19 +44,32 @@ TileConfig tile_config(std::size_t chunk) noexcept {
     return config;
 }
 
-// Multiplies one or two groups of queries with the two panels of a block: sums[group * 2 + panel][query][lane].
+// Multiplies one or two groups of queries with the two panels of a block. Each tile of sums is stored to `done` as the
+// step before left it, just ahead of its own next products: stores and products overlap only if they take turns.
 template <int Groups>
 inline __attribute__((always_inline)) void multiply(const std::int8_t* first, const std::int8_t* second,
                                                     const std::uint8_t* items, const CodeShape& shape,
-                                                    std::int32_t (*sums)[kTileSums]) {
+                                                    std::int32_t (*done)[kTileSums]) {
     const std::size_t dim = shape.dim();
+    _tile_loadd(4, first, dim);
+    _tile_loadd(6, items, 64);
+    _tile_stored(0, done[0], 64);
     _tile_zero(0);
+    _tile_dpbsud(0, 4, 6);
+    _tile_loadd(7, items + shape.panel_bytes(), 64);
+    _tile_stored(1, done[1], 64);
     _tile_zero(1);
+    _tile_dpbsud(1, 4, 7);
     if constexpr (Groups > 1) {
+        _tile_loadd(5, second, dim);
+        _tile_stored(2, done[2], 64);
         _tile_zero(2);
+        _tile_dpbsud(2, 5, 6);
+        _tile_stored(3, done[3], 64);
         _tile_zero(3);
+        _tile_dpbsud(3, 5, 7);
     }
-    for (std::size_t chunk = 0; chunk < shape.chunks; ++chunk) {
+    for (std::size_t chunk = 1; chunk < shape.chunks; ++chunk) {
         const std::size_t query = chunk * shape.chunk;
         const std::uint8_t* item = items + chunk * shape.chunk * kCodeLanes;
         _tile_loadd(4, first + query, dim);
@@ -69,12 +82,6 @@ inline __attribute__((always_inline)) void multiply(const std::int8_t* first, co
             _tile_dpbsud(2, 5, 6);
             _tile_dpbsud(3, 5, 7);
         }
-    }
-    _tile_stored(0, sums[0], 64);
-    _tile_stored(1, sums[1], 64);
-    if constexpr (Groups > 1) {
-        _tile_stored(2, sums[2], 64);
-        _tile_stored(3, sums[3], 64);
     }
 }
 
@@ -133,47 +140,105 @@ bool all_closed(const std::int32_t* floors) noexcept {
     return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(floors), _mm512_set1_epi32(kClosedFloor)) == 0;
 }
 
-std::size_t scan_codes(const CodeScan& scan, CodeHit* hits) noexcept {
+// Three steps are under way at a time: the products of one are made while those of the one before leave their tiles and
+// those of the one before that are looked at.
+class Scan {
+  public:
+    Scan(const CodeProducts& codes, CodeHit* hits) noexcept : codes_(codes), hits_(hits) {}
+
+    inline __attribute__((always_inline)) void push(const Step& step, const std::uint8_t* items) noexcept {
+        const std::size_t group_bytes = kCodeQueries * codes_.shape.dim();
+        const std::int8_t* const first = codes_.queries + step.groups[0] * group_bytes;
+        if (step.group_count > 1) {
+            multiply<2>(first, codes_.queries + step.groups[1] * group_bytes, items, codes_.shape, sums_[current_]);
+        } else {
+            if (multiplied_.group_count > 1) {
+                _tile_stored(2, sums_[current_][2], 64);
+                _tile_stored(3, sums_[current_][3], 64);
+            }
+            multiply<1>(first, nullptr, items, codes_.shape, sums_[current_]);
+        }
+        count_ += look(stored_, sums_[current_ ^ 1], hits_ + count_);
+        stored_ = multiplied_;
+        multiplied_ = step;
+        current_ ^= 1;
+    }
+
+    std::size_t finish() noexcept {
+        count_ += look(stored_, sums_[current_ ^ 1], hits_ + count_);
+        _tile_stored(0, sums_[current_][0], 64);
+        _tile_stored(1, sums_[current_][1], 64);
+        _tile_stored(2, sums_[current_][2], 64);
+        _tile_stored(3, sums_[current_][3], 64);
+        return count_ + look(multiplied_, sums_[current_], hits_ + count_);
+    }
+
+  private:
+    const CodeProducts& codes_;
+    CodeHit* hits_;
+    std::size_t count_ = 0;
+    int current_ = 0; // where the sums of the step in the tiles will go
+    Step multiplied_{};
+    Step stored_{};
+    alignas(64) std::int32_t sums_[2][4][kTileSums];
+};
+
+std::size_t scan_codes(const CodeProducts& codes, const std::int32_t* floors, CodeHit* hits) noexcept {
     static_assert(kBlockPanels == 2);
-    alignas(64) std::int32_t sums[2][4][kTileSums];
-    const TileConfig config = tile_config(scan.shape.chunk);
+    const TileConfig config = tile_config(codes.shape.chunk);
     _tile_loadconfig(&config);
-    const std::size_t group_bytes = kCodeQueries * scan.shape.dim();
-    std::size_t count = 0;
-    int current = 0;
-    Step previous{.floors = scan.floors, .first_item = 0, .groups = {}, .group_count = 0};
-    for (std::size_t block = 0; block < scan.blocks; ++block) {
-        const std::uint8_t* items = scan.panels + block * kBlockPanels * scan.shape.panel_bytes();
-        Step step{.floors = scan.floors + block * scan.groups * kCodeQueries,
+    Scan scan(codes, hits);
+    for (std::size_t block = 0; block < codes.blocks; ++block) {
+        const std::uint8_t* items = codes.panels + block * kBlockPanels * codes.shape.panel_bytes();
+        Step step{.floors = floors + block * codes.groups * kCodeQueries,
                   .first_item = block * kBlockItems,
                   .groups = {},
                   .group_count = 0};
-        for (std::size_t group = 0; group < scan.groups; ++group) {
+        for (std::size_t group = 0; group < codes.groups; ++group) {
             if (all_closed(step.floors + group * kCodeQueries)) {
                 continue;
             }
             // Groups are taken in pairs, whichever are open.
             step.groups[step.group_count++] = group;
-            if (step.group_count < 2) {
-                continue;
+            if (step.group_count == 2) {
+                scan.push(step, items);
+                step.group_count = 0;
             }
-            multiply<2>(scan.queries + step.groups[0] * group_bytes, scan.queries + step.groups[1] * group_bytes, items,
-                        scan.shape, sums[current]);
-            count += look(previous, sums[current ^ 1], hits + count);
-            previous = step;
-            step.group_count = 0;
-            current ^= 1;
         }
         if (step.group_count == 1) {
-            multiply<1>(scan.queries + step.groups[0] * group_bytes, nullptr, items, scan.shape, sums[current]);
-            count += look(previous, sums[current ^ 1], hits + count);
-            previous = step;
-            current ^= 1;
+            scan.push(step, items);
         }
     }
-    count += look(previous, sums[current ^ 1], hits + count);
+    const std::size_t count = scan.finish();
     _tile_release();
     return count;
+}
+
+void multiply_codes(const CodeProducts& codes, std::int32_t* products) noexcept {
+    const TileConfig config = tile_config(codes.shape.chunk);
+    _tile_loadconfig(&config);
+    const std::size_t dim = codes.shape.dim();
+    const std::size_t stride = codes.blocks * kBlockItems;
+    for (std::size_t group = 0; group < codes.groups; ++group) {
+        const std::int8_t* const queries = codes.queries + group * kCodeQueries * dim;
+        for (std::size_t panel = 0; panel < codes.blocks * kBlockPanels; panel += 2) {
+            const std::uint8_t* items = codes.panels + panel * codes.shape.panel_bytes();
+            _tile_zero(0);
+            _tile_zero(1);
+            for (std::size_t chunk = 0; chunk < codes.shape.chunks; ++chunk) {
+                const std::size_t first = chunk * codes.shape.chunk;
+                _tile_loadd(4, queries + first, dim);
+                _tile_loadd(6, items + first * kCodeLanes, 64);
+                _tile_dpbsud(0, 4, 6);
+                _tile_loadd(7, items + codes.shape.panel_bytes() + first * kCodeLanes, 64);
+                _tile_dpbsud(1, 4, 7);
+            }
+            std::int32_t* const target = products + group * kCodeQueries * stride + panel * kCodeLanes;
+            _tile_stored(0, target, stride * sizeof(std::int32_t));
+            _tile_stored(1, target + kCodeLanes, stride * sizeof(std::int32_t));
+        }
+    }
+    _tile_release();
 }
 
 // The kernel saves tiles only for processes that have asked; threads and forks inherit the permission.
@@ -209,6 +274,7 @@ const KernelTable* amx_kernels() noexcept {
         static KernelTable amx = *base;
         amx.name = "amx";
         amx.scan_codes = scan_codes;
+        amx.multiply_codes = multiply_codes;
         return &amx;
     }();
     return table;

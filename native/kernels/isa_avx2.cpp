@@ -59,6 +59,7 @@ struct Codes {
         const __m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32(floor), sum);
         return static_cast<std::uint32_t>(~_mm256_movemask_ps(_mm256_castsi256_ps(below)) & 0xFF);
     }
+    static int count(std::uint32_t mask) { return __builtin_popcount(mask); }
 };
 constexpr int kCodeTileQueries = 4;
 constexpr int kLargestQueryCode = 63; // two products of 255 * 63 fit 16 bits: VPMADDUBSW saturates

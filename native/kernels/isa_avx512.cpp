@@ -47,6 +47,7 @@ struct Codes {
     static std::uint32_t at_least(type sum, std::int32_t floor) {
         return _mm512_cmpge_epi32_mask(sum, _mm512_set1_epi32(floor));
     }
+    static int count(std::uint32_t mask) { return __builtin_popcount(mask); }
 };
 constexpr int kCodeTileQueries = 8;
 constexpr int kLargestQueryCode = kLargestCode;

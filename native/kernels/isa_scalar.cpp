@@ -66,6 +66,9 @@ struct Codes {
         return (sum[0] >= floor ? 1U : 0U) | (sum[1] >= floor ? 2U : 0U) | (sum[2] >= floor ? 4U : 0U) |
                (sum[3] >= floor ? 8U : 0U);
     }
+    static int count(std::uint32_t mask) { // without an instruction for it
+        return static_cast<int>((mask & 1U) + (mask >> 1 & 1U) + (mask >> 2 & 1U) + (mask >> 3));
+    }
 };
 constexpr int kCodeTileQueries = 2;
 constexpr int kLargestQueryCode = kLargestCode;

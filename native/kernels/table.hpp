@@ -18,6 +18,10 @@ namespace annlib {
 inline constexpr std::size_t kPanelWidth = 32;
 inline constexpr std::size_t kGroupSize = 8;
 
+// Keys that are selected from are padded to whole vectors.
+inline constexpr std::size_t kKeyPadding = 16;
+inline constexpr std::int32_t kPaddingKey = INT32_MIN;
+
 // What one dimension contributes to the approximate value of an item; larger values are better throughout.
 enum class ScanOp : std::uint8_t {
     dot,       // + q * x
@@ -110,9 +114,12 @@ struct KernelTable {
     // x *= signs, then the Walsh-Hadamard transform, in place; `width` is a power of two.
     void (*transform_signed)(double* x, const double* signs, std::size_t width) noexcept;
 
-    // Appends what passes to `hits` (room for every pair of a query and an item) and returns how many did.
-    std::size_t (*scan_codes)(const CodeScan& scan, CodeHit* hits) noexcept;
-    // The largest code of a query that scan_codes adds up without overflow.
+    // Appends to `hits` (room for every pair of a query and an item) the products that reach the floor of their query
+    // and block, and returns how many did; floors: [blocks][groups * kCodeQueries].
+    std::size_t (*scan_codes)(const CodeProducts& codes, const std::int32_t* floors, CodeHit* hits) noexcept;
+    // All products: [groups * kCodeQueries][blocks * kBlockItems].
+    void (*multiply_codes)(const CodeProducts& codes, std::int32_t* products) noexcept;
+    // The largest code of a query whose products add up without overflow.
     int largest_query_code;
 
     // For `count` queries (a multiple of 8): upper bounds of q.x (quadratic: of q.x - |x|^2 / 2) over a box, and the
@@ -129,7 +136,10 @@ struct KernelTable {
     void (*code_floors)(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
                         std::int32_t* floors) noexcept;
 
-    // The k-th largest key, k from 1 to `count`.
+    // What the products of a query with the items of some blocks prove, as keys: integers in the order of the float32
+    // that they are the bits of.
+    void (*low_keys)(const std::int32_t* products, const LowTerms& terms, std::int32_t* keys) noexcept;
+    // The k-th largest key, k from 1 to `count`; all above kPaddingKey, which fills their array to whole kKeyPadding.
     std::int32_t (*kth_largest)(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept;
 
     // CRC-32C (Castagnoli) of `size` bytes, continuing `crc` (0 to start).

@@ -4,6 +4,7 @@
 
 #include "index/coded.hpp"
 #include "index/coded_query.hpp"
+#include "index/rounding.hpp"
 #include "kernels/table.hpp"
 
 #include <algorithm>
@@ -47,6 +48,9 @@ struct Codes {
         }
         return sum;
     }
+    annlib::CodeProducts products(std::size_t blocks, std::size_t groups) const {
+        return {.panels = panels, .blocks = blocks, .queries = queries.data(), .groups = groups, .shape = shape};
+    }
 
     CodeShape shape;
     std::vector<std::uint8_t> items;
@@ -86,13 +90,7 @@ TEST(scan_finds_exactly_what_reaches_its_floor) {
                     }
                 }
                 std::vector<CodeHit> hits(blocks * kBlockItems * queries);
-                hits.resize(table->scan_codes({.panels = codes.panels,
-                                               .blocks = blocks,
-                                               .queries = codes.queries.data(),
-                                               .floors = floors.data(),
-                                               .groups = groups,
-                                               .shape = codes.shape},
-                                              hits.data()));
+                hits.resize(table->scan_codes(codes.products(blocks, groups), floors.data(), hits.data()));
                 std::sort(hits.begin(), hits.end(), before);
                 std::sort(expected.begin(), expected.end(), before);
                 CHECK_EQUAL(hits.size(), expected.size());
@@ -106,6 +104,56 @@ TEST(scan_finds_exactly_what_reaches_its_floor) {
     }
 }
 
+TEST(multiplication_finds_all_products) {
+    for (const KernelTable* table : annlib::available_kernels()) {
+        for (const std::size_t dim : kDims) {
+            constexpr std::size_t blocks = 3;
+            constexpr std::size_t groups = 2;
+            const Codes codes(dim, blocks, groups, table->largest_query_code);
+            std::vector<std::int32_t> products(groups * kCodeQueries * blocks * kBlockItems);
+            table->multiply_codes(codes.products(blocks, groups), products.data());
+            for (std::size_t i = 0; i < products.size(); ++i) {
+                CHECK_EQUAL(products[i], codes.dot(i / (blocks * kBlockItems), i % (blocks * kBlockItems)));
+            }
+        }
+    }
+}
+
+TEST(low_keys_are_in_the_order_of_the_values) {
+    const std::vector<std::int32_t> products = [] {
+        std::vector<std::int32_t> result(2 * kBlockItems);
+        for (std::size_t i = 0; i < result.size(); ++i) {
+            result[i] = (static_cast<std::int32_t>(i) - 30) * (i % 3 == 0 ? 100000 : 7);
+        }
+        return result;
+    }();
+    const float slopes[] = {0.5F, 2.0F};
+    const float shifts[] = {10.0F, -300.0F};
+    std::vector<float> half_squares(products.size());
+    for (std::size_t i = 0; i < half_squares.size(); ++i) {
+        half_squares[i] = static_cast<float>(i % 5) * 200.0F;
+    }
+    for (const KernelTable* table : annlib::available_kernels()) {
+        std::vector<std::int32_t> keys(products.size());
+        table->low_keys(products.data(),
+                        {.blocks = 2,
+                         .slopes = slopes,
+                         .shifts = shifts,
+                         .half_squares = half_squares.data(),
+                         .inverse_scale = 0.5F},
+                        keys.data());
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            const std::size_t block = i / kBlockItems;
+            const float value =
+                (static_cast<float>(products[i]) - shifts[block]) * slopes[block] - half_squares[i] * 0.5F;
+            CHECK_EQUAL(annlib::float_of_key(keys[i]), value);
+            for (std::size_t j = 0; j < i; ++j) {
+                CHECK_EQUAL(keys[j] < keys[i], annlib::float_of_key(keys[j]) < value);
+            }
+        }
+    }
+}
+
 TEST(sums_of_extreme_codes_do_not_overflow) {
     constexpr std::size_t dim = 2048;
     for (const KernelTable* table : annlib::available_kernels()) {
@@ -114,13 +162,7 @@ TEST(sums_of_extreme_codes_do_not_overflow) {
         std::fill(codes.queries.begin(), codes.queries.end(), static_cast<std::int8_t>(table->largest_query_code));
         const std::vector<std::int32_t> floors(kCodeQueries, INT32_MIN);
         std::vector<CodeHit> hits(kBlockItems * kCodeQueries);
-        const std::size_t count = table->scan_codes({.panels = codes.panels,
-                                                     .blocks = 1,
-                                                     .queries = codes.queries.data(),
-                                                     .floors = floors.data(),
-                                                     .groups = 1,
-                                                     .shape = codes.shape},
-                                                    hits.data());
+        const std::size_t count = table->scan_codes(codes.products(1, 1), floors.data(), hits.data());
         CHECK_EQUAL(count, hits.size());
         for (const CodeHit& hit : hits) {
             CHECK_EQUAL(hit.dot, static_cast<std::int32_t>(dim) * 255 * table->largest_query_code);
@@ -133,11 +175,12 @@ TEST(selection_finds_the_kth_largest) {
     for (const KernelTable* table : annlib::available_kernels()) {
         for (const std::size_t count : {1, 2, 7, 8, 52, 300}) {
             for (std::size_t k = 1; k <= count; k = k * 2 + 1) {
-                std::vector<std::int32_t> keys(count);
-                for (auto& key : keys) {
-                    key = static_cast<std::int32_t>(random()) >> (random() % 24);
+                std::vector<std::int32_t> keys(
+                    (count + annlib::kKeyPadding - 1) / annlib::kKeyPadding * annlib::kKeyPadding, annlib::kPaddingKey);
+                for (std::size_t i = 0; i < count; ++i) {
+                    keys[i] = static_cast<std::int32_t>(random()) >> (random() % 24);
                 }
-                keys[0] = count > 3 ? INT32_MIN : keys[0];
+                keys[0] = count > 3 ? annlib::kPaddingKey + 1 : keys[0];
                 keys[count - 1] = count > 3 ? INT32_MAX : keys[count - 1];
                 const std::int32_t found = table->kth_largest(keys.data(), count, k);
                 std::sort(keys.begin(), keys.end(), std::greater<>());
