@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
-from threadpoolctl import threadpool_limits
 
+from pipeline.factors.approximation import gram
 from pipeline.factors.base import (
     Factorizer,
     FactorizerSettings,
     Factors,
     Vectors,
-    effective_threads,
     factorizer_names,
     find_factorizer,
 )
 from pipeline.factors.compression import (
     compress,
-    gram,
     narrow_items,
     narrow_users,
     widened,
@@ -85,9 +83,9 @@ class BlendSettings(FactorizerSettings):
 
     #: The models, each as ``{ model = "als", factors = 256, share = 3.0, ... }``.
     parts: tuple[BlendPart, ...] = Field(min_length=2, strict=False)
-    #: Where the blend is compressed, dimensions of users are weighed by (singular value / largest) ** spectrum_power: 1
-    #: comes closest to the scores of the parts, less trusts the lesser dimensions more.
-    spectrum_power: float = Field(default=0.7, ge=0.0, le=4.0)
+    #: Where the blend is compressed: how much more errors in the scores of the 100 best items that a user has not seen
+    #: count than those of all others. 0 lets all count alike, and saves a sweep of least squares over users and items.
+    emphasis: float = Field(default=100.0, ge=0.0, le=10_000.0)
 
     @model_validator(mode="before")
     @classmethod
@@ -115,10 +113,10 @@ class Blend(Factorizer[BlendSettings]):
     combination of rankers that err differently ranks better than each of them (Jahrer, Töscher & Legenstein, KDD
     2010), and here it is still one vector that an index serves.
 
-    With ``factors`` below the sum of the parts' the joined vectors are compressed to as many dimensions, whose scores
-    are as close as so many can be; see :func:`~pipeline.factors.compression.compress`.
+    With ``factors`` below the sum of the parts' the joined vectors are compressed to as many dimensions, which rank as
+    closely as so many can; see :func:`~pipeline.factors.compression.compress`.
 
-    Fold-in is that of the parts, each of which is given a copy of its columns; compression is a linear map of it.
+    Fold-in is that of the parts, each of which is given a copy of its columns; compressed, a linear map of it.
     """
 
     Settings: ClassVar[type[FactorizerSettings]] = BlendSettings
@@ -132,8 +130,8 @@ class Blend(Factorizer[BlendSettings]):
         joined = self._fit_parts(user_items, seed, num_threads, progress)
         if not self.settings.compressed:
             return joined
-        with threadpool_limits(effective_threads(num_threads), user_api="blas"):
-            return compress(joined, self.settings.factors, self.settings.spectrum_power)
+        settings = self.settings
+        return compress(joined, user_items, settings.factors, settings.emphasis, num_threads=num_threads)
 
     def fold_in_users(self, user_items: csr_matrix, factors: Factors, *, num_threads: int) -> Vectors:
         """What the parts make of other users, joined; see :meth:`Factorizer.fold_in_users`."""

@@ -1,21 +1,24 @@
-"""Vectors of fewer dimensions whose scores come closest to those of wider ones."""
+"""Factors compressed to fewer dimensions, and what folds into the wide ones taken to the narrow ones."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
+from threadpoolctl import threadpool_limits
 
-from pipeline.factors.base import Factors, Vectors
+from pipeline.factors.approximation import best_items, closest, half_step, linear_map
+from pipeline.factors.base import Factors, Vectors, effective_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
-#: State that compressed factors keep beside that of the wide ones: the wide vectors, what takes them to the narrow
-#: ones, shape ``(wide, narrow)``, and what takes the narrow vectors of items back, shape ``(narrow, wide)``.
+#: State that compressed factors keep beside that of the wide ones: the wide vectors, the maps that take them to the
+#: narrow ones, shape ``(wide, narrow)``, and what takes the narrow vectors of items back, shape ``(narrow, wide)``.
 _PREFIX = "wide."
 _WIDE_USERS = f"{_PREFIX}user_factors"
 _WIDE_ITEMS = f"{_PREFIX}item_factors"
@@ -23,49 +26,54 @@ _OF_USERS = f"{_PREFIX}of_users"
 _OF_ITEMS = f"{_PREFIX}of_items"
 _BACK = f"{_PREFIX}back"
 
-#: Directions with a smaller share of the squared length than this are noise of float32, and divide nothing.
-_NEGLIGIBLE = 1e-10
-_ROWS = 1 << 14
+#: As many of a user's best items have scores that are to be met best: about as many as a list has.
+_TOP = 100
 
 
-def compress(wide: Factors, factors: int, spectrum_power: float) -> Factors:
-    """The vectors in ``factors`` dimensions whose scores of all users and items are closest to those of ``wide``.
+def compress(wide: Factors, seen: csr_matrix, factors: int, emphasis: float, *, num_threads: int) -> Factors:
+    """Factors of fewer dimensions that rank as the wide ones do.
 
-    The matrix of all scores X Y' has a singular value decomposition that needs no more than the Gram matrices of both
-    sides: with ``(X'X)^1/2 (Y'Y)^1/2 = P S Q'`` it is ``X (X'X)^-1/2 P S Q' (Y'Y)^-1/2 Y'``. The leading dimensions are
-    the best approximation of any such number, by least squares (Eckart & Young 1936).
+    The start is the closest approximation of all scores. What a list shows are the highest of the items not seen, so
+    that one sweep of weighted least squares over users, items, and users again then lets errors in these count more:
+    the vectors are fitted to the wide ones as a student to its teacher (Tang & Wang, KDD 2018).
 
-    Both sides stay linear maps of the wide vectors, and so what folds into these folds into the narrow ones.
+    What folds into the wide vectors is taken to the narrow ones by the linear maps that come closest to the fit's.
 
     Parameters
     ----------
     wide
         Vectors of d dimensions, and their state.
+    seen
+        The interactions of the fit, shape ``(n_users, n_items)``.
     factors
         Dimensions that are wanted, at most d.
-    spectrum_power
-        Dimensions of users are weighed by ``s_1 (s / s_1) ** spectrum_power``; 1 is the closest approximation.
+    emphasis
+        How much more errors in the scores of each user's best unseen items count; 0 for the closest approximation.
+    num_threads
+        Number of threads, 0 for all cores.
 
     Returns
     -------
     Factors of ``factors`` columns. Their state has the wide vectors in it: fold-in starts from them.
     """
-    user_root, user_inverse = _roots(gram(wide.user_factors))
-    item_root, item_inverse = _roots(gram(wide.item_factors))
-    left, values, right = np.linalg.svd(user_root @ item_root)
-    weights = values[0] * (values[:factors] / (values[0] or 1.0)) ** spectrum_power
-    of_users = (user_inverse @ left[:, :factors] * weights).astype(np.float32)
-    of_items = (item_inverse @ right[:factors].T).astype(np.float32)
-    # The narrow vectors of items are orthonormal, so that least squares on them is their transpose.
-    back = (item_root @ right[:factors].T).T.astype(np.float32)
-    state = {
-        _WIDE_USERS: wide.user_factors,
-        _WIDE_ITEMS: wide.item_factors,
-        _OF_USERS: of_users,
-        _OF_ITEMS: of_items,
-        _BACK: back,
-    }
-    return Factors(wide.user_factors @ of_users, wide.item_factors @ of_items, {**wide.state, **state})
+    with threadpool_limits(effective_threads(num_threads), user_api="blas"):
+        users, items = closest(wide.user_factors, wide.item_factors, factors)
+    if emphasis:
+        top = best_items(wide.user_factors, wide.item_factors, seen, _TOP, num_threads)
+        top_users = top.T.tocsr()
+        of_users, of_items = (wide.user_factors, wide.item_factors), (wide.item_factors, wide.user_factors)
+        users = half_step(*of_users, items, top, emphasis, num_threads)
+        items = half_step(*of_items, users, top_users, emphasis, num_threads)
+        users = half_step(*of_users, items, top, emphasis, num_threads)
+    with threadpool_limits(effective_threads(num_threads), user_api="blas"):
+        own = {
+            _WIDE_USERS: wide.user_factors,
+            _WIDE_ITEMS: wide.item_factors,
+            _OF_USERS: linear_map(wide.user_factors, users),
+            _OF_ITEMS: linear_map(wide.item_factors, items),
+            _BACK: linear_map(items, wide.item_factors),
+        }
+    return Factors(users, items, {**wide.state, **own})
 
 
 def widened(compressed: Factors) -> Factors:
@@ -90,7 +98,7 @@ def widened_items(narrow: Vectors, compressed: Factors) -> Vectors:
 
 
 def widened_target(narrow: Vectors, compressed: Factors) -> Vectors:
-    """The wide vector that scores every wide vector of a user as ``narrow``, shape ``(narrow,)``, scores its own."""
+    """The wide vector that scores the wide fold-in of a user as ``narrow``, shape ``(narrow,)``, scores the narrow."""
     return compressed.state[_OF_USERS] @ narrow
 
 
@@ -109,21 +117,3 @@ def with_other_items(compressed: Factors, wide: Factors, item_factors: Vectors) 
     own = {name: values for name, values in compressed.state.items() if name.startswith(_PREFIX)}
     state: Mapping[str, NDArray[np.float32]] = {**wide.state, **own, _WIDE_ITEMS: wide.item_factors}
     return replace(compressed, item_factors=item_factors, state=state)
-
-
-def gram(vectors: Vectors) -> NDArray[np.float64]:
-    """``V'V`` in float64, shape ``(d, d)``, without a copy of V in float64."""
-    total = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for start in range(0, len(vectors), _ROWS):
-        block = vectors[start : start + _ROWS].astype(np.float64)
-        total += block.T @ block
-    return total
-
-
-def _roots(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The square root of a Gram matrix, and that of its pseudo-inverse."""
-    squares, directions = np.linalg.eigh(matrix)
-    kept = squares > _NEGLIGIBLE * max(squares[-1], 0.0)
-    lengths = np.sqrt(squares, where=kept, out=np.zeros_like(squares))
-    inverses = np.divide(1.0, lengths, where=kept, out=np.zeros_like(squares))
-    return (directions * lengths) @ directions.T, (directions * inverses) @ directions.T

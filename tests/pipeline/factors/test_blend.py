@@ -17,6 +17,8 @@ from pipeline.factors.weighting import column_degrees
 from pipeline.progress import no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.factors.base import Factors
 
 PARTS = (
@@ -156,7 +158,7 @@ def test_levels_leave_the_ranking_of_one_part_as_it_is(confidences: csr_matrix) 
 
 def test_a_compressed_blend_has_the_closest_scores_of_its_rank(confidences: csr_matrix) -> None:
     joined = _fit(_blend(), confidences)
-    factors = _fit(_blend(factors=5, spectrum_power=1.0), confidences)
+    factors = _fit(_blend(factors=5, emphasis=0.0), confidences)
     left, values, right = np.linalg.svd(joined.user_factors.astype(np.float64) @ joined.item_factors.T)
     assert factors.user_factors.shape == (120, 5)
     assert factors.item_factors.shape == (80, 5)
@@ -165,18 +167,23 @@ def test_a_compressed_blend_has_the_closest_scores_of_its_rank(confidences: csr_
     np.testing.assert_allclose(factors.user_factors @ factors.item_factors.T, expected, atol=1e-3 * values[0])
 
 
-def test_spectrum_power_weighs_the_dimensions_of_users(confidences: csr_matrix) -> None:
-    even, closest = (
-        np.linalg.svd(factors.user_factors @ factors.item_factors.T, compute_uv=False)[:5]
-        for factors in (_fit(_blend(factors=5, spectrum_power=power), confidences) for power in (0.0, 1.0))
-    )
-    np.testing.assert_allclose(even, closest[0], rtol=1e-3)
-    assert closest[4] < 0.5 * closest[0]
+def test_emphasis_brings_the_scores_of_the_best_unseen_items_closer(make_plays: Callable[..., csr_matrix]) -> None:
+    plays = make_plays(150, 400, groups=8)
+    joined = _fit(_blend(), plays)
+    wanted = joined.user_factors @ joined.item_factors.T
+    unseen = np.where(plays.toarray() > 0.0, -np.inf, wanted)
+    best = np.argsort(-unseen, axis=1)[:, :100]
+    errors = []
+    for emphasis in (0.0, 100.0):
+        factors = _fit(_blend(factors=5, emphasis=emphasis), plays)
+        difference = factors.user_factors @ factors.item_factors.T - wanted
+        errors.append(np.square(np.take_along_axis(difference, best, axis=1)).mean())
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_a_compressed_blend_folds_in_the_users_of_the_fit_to_where_they_are(confidences: csr_matrix) -> None:
     parts = ({"model": "spectral", "factors": 8}, {"model": "spectral", "factors": 6, "spectrum_power": 0.1})
-    blend = _blend(*parts, factors=5)
+    blend = _blend(*parts, factors=5, emphasis=0.0)
     factors = _fit(blend, confidences)
     folded = blend.fold_in_users(confidences, factors, num_threads=1)
     np.testing.assert_allclose(folded, factors.user_factors, atol=1e-4 * abs(folded).max())
@@ -215,7 +222,7 @@ def test_a_compressed_blend_explains_the_scores_of_its_fold_in(confidences: csr_
 def test_items_in_the_place_of_themselves_fold_users_in_as_before(confidences: csr_matrix) -> None:
     """With as many dimensions as the scores have, compression loses nothing on the way back."""
     parts = ({"model": "spectral", "factors": 4}, {"model": "spectral", "factors": 4, "spectrum_power": 0.1})
-    blend = _blend(*parts, factors=4, spectrum_power=1.0)  # the same directions twice: rank 4
+    blend = _blend(*parts, factors=4, emphasis=0.0)  # the same directions twice: rank 4
     factors = _fit(blend, confidences)
     replaced = blend.with_items(factors, factors.item_factors, column_degrees(confidences))
     folded = blend.fold_in_users(confidences[:5], replaced, num_threads=1)
