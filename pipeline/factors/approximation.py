@@ -22,7 +22,7 @@ _NEGLIGIBLE = 1e-10
 #: Of the mean of the squared lengths, what is added to each: a vector that few see stays where the others hold it.
 _RIDGE = 1e-3
 _ROWS = 1 << 14
-#: Systems of equations that are solved together.
+#: Rows that a thread takes at a time.
 _TOGETHER = 64
 
 
@@ -100,14 +100,11 @@ def half_step(
 
     def solve(start: int) -> None:
         chunk = wide_rows[start : start + _TOGETHER]
-        matrices = np.broadcast_to(shared, (len(chunk), *shared.shape)).copy()
-        aims = chunk @ crossed
-        for place, row in enumerate(range(start, start + len(chunk))):
+        for row, (wide_row, aim) in enumerate(zip(chunk, chunk @ crossed, strict=True), start):
             columns = top.indices[top.indptr[row] : top.indptr[row + 1]]
             weighed = np.float32(emphasis) * fixed[columns]
-            matrices[place] += weighed.T @ fixed[columns]
-            aims[place] += (wide_fixed[columns] @ chunk[place]) @ weighed
-        vectors[start : start + len(chunk)] = np.linalg.solve(matrices, aims[:, :, np.newaxis])[:, :, 0]
+            matrix = shared + weighed.T @ fixed[columns]
+            vectors[row] = np.linalg.solve(matrix, aim + (wide_fixed[columns] @ wide_row) @ weighed)
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(effective_threads(num_threads)) as threads:
         crossed = wide_fixed.T @ fixed
