@@ -17,6 +17,7 @@ from pipeline.tables.neighbors import BATCH_LISTS
 from pipeline.tables.writer import ROW_GROUP_ROWS
 from pipeline.tasks import (
     BuildIndex,
+    DrawMap,
     EncodeInteractions,
     EncodeTestSet,
     Evaluate,
@@ -39,6 +40,9 @@ _BASE_BYTES = 250 << 20
 _SAMPLE_ROWS = 500_000
 #: Of an id of an entity type with vectors from a file: its text, its place, and the hash table that finds it.
 _ID_BYTES = 200
+#: Of an entity on a map: its neighbours and the forces between them; and of each number of its vector, with the copies
+#: that its neighbours, the start of the layout and the clusters take: measured.
+_PLACE_BYTES, _PLACED_BYTES = 3_000, 40
 #: Of the candidates that the rules of a table choose from, and what is computed of them.
 _RULES_BYTES = 300 << 20
 _FLOAT = 4
@@ -195,6 +199,10 @@ def estimate_memory(step: StepTask, sizes: Sizes) -> int:
         own = sizes.vectors[step.entity].nbytes
     elif isinstance(step, WriteTable):
         own = _table_memory(settings.table(step.table), sizes)
+    elif isinstance(step, DrawMap):
+        shape = sizes.vectors[step.entity]
+        popularity = 24 * shape.count
+        own = popularity + min(settings.report.map_items, shape.count) * (_PLACE_BYTES + _PLACED_BYTES * shape.dim)
     elif settings.has_interactions:
         own = _factorization_memory(step, settings.interaction_space.item_entity, sizes)
     else:

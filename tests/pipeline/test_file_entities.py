@@ -208,6 +208,9 @@ def test_plan_estimates_memory_before_anything_is_read(words, command):
     assert next(iter(steps)).startswith("ImportVectors")
     assert list(steps)[-1] == "PublishRun"
     assert all(memory > 0 for memory in steps.values())
+    fewer = command("cfpipe", "plan", words.config, "--json", "--set", "report.map_items=10")
+    of_fewer = {step["name"]: step["memory_bytes"] for step in json.loads(fewer.stdout)["steps"]}
+    assert {name for name in steps if steps[name] > of_fewer[name]} == {"DrawMap phrase", "DrawMap word"}
     assert not words.root.exists()
 
 
