@@ -40,7 +40,7 @@ std::size_t tile_size(const SearchRequest& request, std::size_t dim, std::size_t
 std::vector<Seeds> find_seeds(const Index& index, const SearchRequest& request, std::size_t tile, std::size_t threads,
                               Cancellation& cancellation) {
     const Seed anywhere{.cluster = 0, .product = std::numeric_limits<float>::quiet_NaN()};
-    std::vector<Seeds> seeds(request.query_count, Seeds{anywhere, Seed{}, Seed{}});
+    std::vector<Seeds> seeds(request.query_count, Seeds{anywhere});
     if (index.codes()->clusters.size() == 1) {
         return seeds;
     }

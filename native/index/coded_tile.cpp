@@ -301,12 +301,11 @@ void CodedTile::scan_blocks(std::size_t first_block, std::size_t blocks, QuerySe
     const std::size_t padded = round_up_to(queries.size(), kCodeQueries);
     for (std::size_t b = 0; b < blocks; ++b) {
         std::int32_t* floors = floors_.data() + b * padded;
-        kernels_.code_floors(terms, coded_.blocks[first_block + b], quadratic_, padded, floors);
+        std::size_t open = kernels_.code_floors(terms, coded_.blocks[first_block + b], quadratic_, padded, floors);
         for (const Seeded& seeded : closed) {
+            open -= floors[seeded.query] != kClosedFloor ? 1 : 0;
             floors[seeded.query] = kClosedFloor;
         }
-        const auto open = static_cast<std::size_t>(
-            std::count_if(floors, floors + queries.size(), [](std::int32_t floor) { return floor != kClosedFloor; }));
         stats_.scanned += open * kBlockItems;
         if (open > 0) {
             prefetch(coded_.block_codes(first_block + b), kBlockPanels * coded_.shape.panel_bytes());

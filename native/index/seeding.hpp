@@ -17,7 +17,7 @@
 
 namespace annlib {
 
-inline constexpr std::size_t kSeeds = 3;
+inline constexpr std::size_t kSeeds = 2;
 inline constexpr std::uint32_t kNoCluster = 0xffffffff;
 
 // A cluster, and the query's product with its direction, which is where it lies.

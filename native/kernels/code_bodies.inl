@@ -192,8 +192,8 @@ std::size_t not_below(const float* bounds, const float* reaches, std::size_t cou
 }
 
 template <bool Quadratic>
-ANNLIB_INLINE void code_floors_loop(const QueryTerms& queries, const BlockTerms& block, std::size_t count,
-                                    std::int32_t* __restrict floors) {
+ANNLIB_INLINE std::size_t code_floors_loop(const QueryTerms& queries, const BlockTerms& block, std::size_t count,
+                                           std::int32_t* __restrict floors) {
     // A floor may be lowered, never raised: all sums of codes are above the smallest.
     constexpr float largest = 0x1p+30F;
     constexpr float smallest = -0x1p+31F;
@@ -207,6 +207,7 @@ ANNLIB_INLINE void code_floors_loop(const QueryTerms& queries, const BlockTerms&
     const float* __restrict lengths = queries.length;
     const float* __restrict code_errors = queries.error;
     const float* __restrict offsets = queries.offset;
+    std::int32_t open = 0;
     for (std::size_t i = 0; i < count; ++i) {
         const float bound = bound_in_box<Quadratic>(products[i], residuals[i], norms[i], product_errors[i], block.box);
         const float wanted = reaches[i] * inverse_scales[i] * block.inverse_scale;
@@ -221,17 +222,17 @@ ANNLIB_INLINE void code_floors_loop(const QueryTerms& queries, const BlockTerms&
         float floor = sum + offsets[i] - magnitude * slack - 2.0F;
         floor = floor > smallest ? floor : smallest; // also NaN: nothing is known, everything passes
         floor = floor < largest ? floor : largest;
-        floors[i] = bound < reaches[i] ? kClosedFloor : static_cast<std::int32_t>(floor);
+        const bool closed = bound < reaches[i];
+        floors[i] = closed ? kClosedFloor : static_cast<std::int32_t>(floor);
+        open += closed ? 0 : 1;
     }
+    return static_cast<std::size_t>(open);
 }
 
-void code_floors(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
-                 std::int32_t* floors) noexcept {
-    if (quadratic) {
-        code_floors_loop<true>(queries, block, count, floors);
-    } else {
-        code_floors_loop<false>(queries, block, count, floors);
-    }
+std::size_t code_floors(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
+                        std::int32_t* floors) noexcept {
+    return quadratic ? code_floors_loop<true>(queries, block, count, floors)
+                     : code_floors_loop<false>(queries, block, count, floors);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

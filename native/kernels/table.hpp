@@ -132,9 +132,10 @@ struct KernelTable {
     std::size_t (*not_below)(const float* bounds, const float* reaches, std::size_t count,
                              std::uint32_t* queries) noexcept;
 
-    // Floors of `count` queries (a multiple of 8) against one block, closed where its box rules it out.
-    void (*code_floors)(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
-                        std::int32_t* floors) noexcept;
+    // Floors of `count` queries (a multiple of 8) against one block, closed where its box rules it out; returns how
+    // many are not.
+    std::size_t (*code_floors)(const QueryTerms& queries, const BlockTerms& block, bool quadratic, std::size_t count,
+                               std::int32_t* floors) noexcept;
 
     // What the products of a query with the items of some blocks prove, as keys: integers in the order of the float32
     // that they are the bits of.
