@@ -17,6 +17,7 @@ from pipeline.tables.neighbors import BATCH_LISTS
 from pipeline.tables.writer import ROW_GROUP_ROWS
 from pipeline.tasks import (
     BuildIndex,
+    ChooseSettings,
     DrawMap,
     EncodeInteractions,
     EncodeTestSet,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.config import TableSettings
+    from pipeline.factors.choosing import ChosenSettings
 
 #: What a process takes before it has read anything: the interpreter and the libraries.
 _BASE_BYTES = 250 << 20
@@ -122,11 +124,16 @@ def left_open(run: PublishRun) -> Mapping[str, Any]:
     """What is chosen from the data, such as ``"factorize.alpha"``: the values where they are known, else None."""
     if not run.settings.has_interactions:
         return {}
+    chosen = chosen_settings(run)
+    return dict.fromkeys(run.other(FitFactors).left_open()) if chosen is None else chosen.values
+
+
+def chosen_settings(run: PublishRun) -> ChosenSettings | None:
+    """What was chosen from the data for the model of the tables; None where nothing was, or it is not fitted yet."""
+    if not run.settings.has_interactions:
+        return None
     fit = run.other(FitFactors)
-    if not fit.complete():
-        return dict.fromkeys(fit.left_open())
-    chosen = fit.open().chosen
-    return {} if chosen is None else chosen.values
+    return fit.open().chosen if fit.complete() else None
 
 
 def check_inputs(task: PipelineTask) -> None:
@@ -223,6 +230,9 @@ def _factorization_memory(step: StepTask, item_entity: str, sizes: Sizes) -> int
         # The matrix, its confidences and its transpose; both sides' vectors and the solver's copy of them.
         faded = 0 if step.settings.weighting.half_life_days is None else 64 * sizes.rows
         return 3 * matrix + 2 * (users.nbytes + items.nbytes) + faded
+    if isinstance(step, ChooseSettings):
+        # A split of the training part, and fits of what is left of that, whose vectors are copied to be measured.
+        return 24 * sizes.rows + 5 * matrix + 3 * (users.nbytes + 2 * items.nbytes)
     if isinstance(step, FoldInEntity):
         return 3 * matrix + users.nbytes + items.nbytes
     if isinstance(step, Evaluate):

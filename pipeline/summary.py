@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.explain import Explanation
+    from pipeline.factors.choosing import ChosenSettings
     from pipeline.lookup import Run
     from pipeline.plan import PlannedStep
     from pipeline.tasks import PublishRun
@@ -64,6 +65,7 @@ def print_run(
         chosen = run.fold_in.model.chosen
         if chosen is not None:
             console.print(_chosen(chosen.values), soft_wrap=True)
+            print_trials(console, chosen)
         console.print(_quality(run))
         console.print(_lookups(run, *_best_known(run)))
     for entity, imported in run.imported.items():
@@ -88,6 +90,12 @@ def print_plan(
     console.print(f"{len(todo)} of {len(steps)} steps would run; peak memory about {peak / 2**20:,.0f} MiB.")
     if chosen:
         console.print(_chosen(chosen), soft_wrap=True)
+
+
+def print_trials(console: Console, chosen: ChosenSettings | None) -> None:
+    """Print what trials of the settings came to, if there were any, or should have been."""
+    if chosen is not None and chosen.trials is not None:
+        console.print(Text(str(chosen.trials)), soft_wrap=True)
 
 
 def print_explanation(console: Console, explanation: Explanation, k: int) -> None:

@@ -90,3 +90,4 @@ def plan(config: ConfigPath, date: RunDate = None, overrides: Overrides = None, 
         print_json(content | {"chosen_from_data": dict(planning.left_open(task))})
     else:
         summary.print_plan(Console(), steps, task, planning.left_open(task))
+        summary.print_trials(Console(), planning.chosen_settings(task))

@@ -33,6 +33,7 @@ def tune(
 ) -> None:
     """Choose the settings of model and weighting on a part of the training data; the same command goes on."""
     tuning.check_installed()
+    from pipeline.tasks import ChooseSettings, FitFactors
     from pipeline.tuning.command import Tuning, check
     from pipeline.tuning.validation import SplitTraining
 
@@ -45,6 +46,8 @@ def tune(
     lock.acquire()
     try:
         build(split, workers=1, scheduler_url=None)
+        if split.other(FitFactors).settings_are_tried():
+            build(split.other(ChooseSettings), workers=1, scheduler_url=None)
     finally:
         lock.release()
     tuned = Tuning(split, Path(config), tuple(overrides or ())).run(path, trials, minutes)

@@ -100,6 +100,10 @@ class FactorizeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
+    #: How what is left open of the model and of the weighting is chosen from the data, by the model ``als``: ``trials``
+    #: fits some settings on a part of the training data, takes the best on the rest of it, and goes without where data
+    #: are too small or too large for that; ``rule``, which the other models always go by, fits nothing.
+    defaults: Literal["trials", "rule"] = "trials"
     settings: FactorizerSettings
 
     @model_validator(mode="before")
@@ -111,11 +115,12 @@ class FactorizeSettings(BaseModel):
         model = options.pop("model", "als")
         if not isinstance(model, str):
             raise ValueError(f"model: expected the name of a factorizer, got {model!r}")
+        own = {"defaults": options.pop("defaults")} if "defaults" in options else {}
         try:
             settings = find_factorizer(model).Settings.model_validate(options)
         except ValidationError as error:
             raise ConfigError("\n".join(describe(error, prefix="factorize"))) from None
-        return {"model": model, "settings": settings}
+        return {"model": model, **own, "settings": settings}
 
 
 class EvaluationSettings(Section):

@@ -24,6 +24,7 @@ from pipeline.config import (
     AttributeEntity,
     ColumnEntity,
     Config,
+    FactorizeSettings,
     FileEntity,
     FileSettings,
     TableSettings,
@@ -32,7 +33,7 @@ from pipeline.factors.automatic import AutomaticSettings
 from pipeline.factors.base import ENTRY_POINT_GROUP, FactorizerSettings, find_factorizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -187,7 +188,8 @@ def _factorize() -> str:
     names = ", ".join(f'`"{name}"`' for name in sorted(ours))
     model = f'- **`model`**: {names}, or what another package registers; default `"als"`.'
     about = "The model and its settings; [models](models.md) says which to take when."
-    parts = [_paragraphs("## [factorize]", about, _example("factorize"), _wrapped(model))]
+    defaults = _settings(FactorizeSettings, only=("defaults",))
+    parts = [_paragraphs("## [factorize]", about, _example("factorize"), f"{_wrapped(model)}\n{defaults}")]
     for name in sorted(ours):
         settings = find_factorizer(name).Settings
         parts.append(_paragraphs(f'### model = "{name}"', _docstring(settings), _settings(settings)))
@@ -204,11 +206,13 @@ def _example(heading: str) -> str:
     return f"```toml\n{textwrap.dedent(example).strip()}\n```" if example else ""
 
 
-def _settings(model: type[BaseModel], prefix: str = "") -> str:
-    """An entry for each setting, and those of tables within right after it."""
+def _settings(model: type[BaseModel], prefix: str = "", only: Collection[str] | None = None) -> str:
+    """An entry for each setting, or some of them, and those of tables within right after it."""
     descriptions = described(model)
     lines = []
     for name, field in model.model_fields.items():
+        if only is not None and name not in only:
+            continue
         if prefix and name in FileSettings.model_fields and issubclass(model, FileSettings):
             continue  # said once, of all files
         key = f"{prefix}{field.alias or name}"

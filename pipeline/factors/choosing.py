@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.factors.base import FactorizerSettings, find_factorizer
@@ -18,6 +18,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class TrialsSummary:
+    """What trials of the settings came to.
+
+    Attributes
+    ----------
+    metric
+        What decided, such as ``"ndcg@20"``, on a hold-out of the training data.
+    users
+        Users that were measured.
+    count
+        Settings that were fitted.
+    best, of_rule
+        The measure of what was chosen, and of what the rule alone would have chosen.
+    skipped
+        Why there were none, so that the rule has chosen alone; then there is nothing of the above.
+    """
+
+    metric: str | None = None
+    users: int = 0
+    count: int = 0
+    best: float | None = None
+    of_rule: float | None = None
+    skipped: str | None = None
+
+    def __str__(self) -> str:
+        """For people."""
+        if self.skipped is not None:
+            return f"By the rule, without trials: {self.skipped}."
+        return (
+            f"By {self.count} trials, {self.metric} of {self.users:,} users on a part of the training data: "
+            f"{_shown(self.best)}, by the rule alone {_shown(self.of_rule)}."
+        )
+
+
+@dataclass(frozen=True)
 class ChosenSettings:
     """What was chosen from the data, by which rule and from what.
 
@@ -29,20 +64,34 @@ class ChosenSettings:
         The values by names such as ``"factorize.alpha"``.
     statistics
         What the rule saw of the data.
+    trials
+        What trials around the rule came to; None where none were asked for.
     """
 
     rule: int
     values: Mapping[str, Any]
     statistics: MatrixStatistics
+    trials: TrialsSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can say it."""
-        return {"rule": self.rule, "values": dict(self.values), "statistics": self.statistics.to_json()}
+        return {
+            "rule": self.rule,
+            "values": dict(self.values),
+            "statistics": self.statistics.to_json(),
+            "trials": None if self.trials is None else asdict(self.trials),
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """From what :meth:`to_json` gave."""
-        return cls(document["rule"], document["values"], MatrixStatistics.from_json(document["statistics"]))
+        """From what :meth:`to_json` gave; that of older versions knows of no trials."""
+        trials = document.get("trials")
+        return cls(
+            document["rule"],
+            document["values"],
+            MatrixStatistics.from_json(document["statistics"]),
+            None if trials is None else TrialsSummary(**trials),
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +131,7 @@ def left_open(name: str, model: FactorizerSettings, weighting: WeightingSettings
 def choose_settings(
     name: str, model: FactorizerSettings, weighting: WeightingSettings, user_items: csr_matrix
 ) -> FitSettings:
-    """Fill in what a configuration leaves open; what it gives is taken as it is.
+    """Fill in what a configuration leaves open by the rule; what it gives is taken as it is.
 
     Parameters
     ----------
@@ -112,6 +161,27 @@ def choose_settings(
         section, _, key = each.partition(".")
         values[each] = getattr(sections[section], key)
     return FitSettings(filled_weighting, filled_model, ChosenSettings(RULE_VERSION, values, statistics))
+
+
+def fill_in(model: FactorizerSettings, weighting: WeightingSettings, chosen: ChosenSettings) -> FitSettings:
+    """Fill in what a configuration leaves open with what was chosen before.
+
+    Parameters
+    ----------
+    model, weighting
+        The settings as configured.
+    chosen
+        What was chosen for them.
+    """
+    sections: dict[str, dict[str, Any]] = {"factorize": {}, "weighting": {}}
+    for name, value in chosen.values.items():
+        section, _, key = name.partition(".")
+        sections[section][key] = value
+    return FitSettings(weighting.filled_in(sections["weighting"]), model.filled_in(sections["factorize"]), chosen)
+
+
+def _shown(value: float | None) -> str:
+    return "none, its fit diverged" if value is None else f"{value:.4f}"
 
 
 def _with_half_life(weighting: Mapping[str, Any], half_life_days: float | None) -> Mapping[str, Any]:

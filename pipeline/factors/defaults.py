@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from pipeline.factors.statistics import MatrixStatistics
 
-#: Raised whenever the rule may choose otherwise than before: what was fitted by another is fitted anew.
-RULE_VERSION = 4
+#: Raised whenever the rule, or the trials around it, may choose otherwise than before: what was fitted by another is
+#: fitted anew.
+RULE_VERSION = 5
 
 #: Densities that the rule for ALS was made on; beyond them it goes on as at the nearer end.
 DENSITIES = (5e-4, 2e-2)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Raised whenever what :meth:`FittedModel.save` writes changes, so that nothing older is taken for it.
-SCHEMA_VERSION = 4
-#: Versions that :meth:`FittedModel.open` reads; 2 knows of no settings that were chosen from the data, 3 of no curve.
-_READABLE = (2, 3, SCHEMA_VERSION)
+SCHEMA_VERSION = 5
+#: Versions that :meth:`FittedModel.open` reads; 2 knows of no settings that were chosen from the data, 3 of no curve,
+#: 4 of no trials.
+_READABLE = (2, 3, 4, SCHEMA_VERSION)
 
 _DOCUMENT = "model.json"
 _COUNTS = ("user_degrees", "item_degrees")

@@ -21,7 +21,7 @@ _OUTPUT: Final = re.compile(r"[0-9a-f]{16}(\.json)?")
 #: Where the steps write. Whatever else is below a root is somebody's work: markers, studies, data, other roots.
 STEP_FOLDERS: Final = frozenset(
     {
-        *("checks", "encoded", "evaluation", "factors", "indexes", "maps", "names"),
+        *("checks", "chosen", "encoded", "evaluation", "factors", "indexes", "maps", "names"),
         *("records", "reports", "rules", "split", "tables", "validation", "vectors"),
     }
 )

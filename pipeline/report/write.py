@@ -107,6 +107,7 @@ def report_html(subject: Subject, progress: Progress) -> str:
         "versions": {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES},
         "settings": _settings(subject),
         "chosen": _chosen(subject),
+        "trials": _trials(subject),
         "previous": None if subject.previous is None else subject.previous.date,
         "funnel": _funnel(run),
         "encoded": run.encoded.stats if run.has_interactions else None,
@@ -191,6 +192,13 @@ def _chosen(subject: Subject) -> Mapping[str, Any]:
     for model in subject.models.values():
         return {} if model.chosen is None else model.chosen.values
     return {}
+
+
+def _trials(subject: Subject) -> str | None:
+    """What trials of these came to, as a sentence."""
+    for model in subject.models.values():
+        return None if model.chosen is None or model.chosen.trials is None else str(model.chosen.trials)
+    return None
 
 
 def _funnel(run: PublishedRun) -> Figure | None:

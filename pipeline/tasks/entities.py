@@ -15,8 +15,9 @@ from pipeline.data.imported import ImportedVectors
 from pipeline.errors import DataError
 from pipeline.factors.weighting import column_degrees
 from pipeline.steps import PipelineTask, StepTask
+from pipeline.tasks.factors import FitFactors, FoldInEntity
 from pipeline.tasks.inputs import EntityFiles, without_paths
-from pipeline.tasks.interactions import EncodeInteractions, FitFactors, FoldInEntity
+from pipeline.tasks.interactions import EncodeInteractions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,8 @@ from pipeline.reporting import step_name
 from pipeline.steps import InputTask, PipelineTask, StepTask
 from pipeline.store import json_text, publish_json, read_json
 from pipeline.tasks.entities import ImportVectors, IndexNames, vectors_task
-from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, FitFactors, SplitInteractions
+from pipeline.tasks.factors import FitFactors
+from pipeline.tasks.interactions import EncodeInteractions, EncodeTestSet, SplitInteractions
 from pipeline.tasks.maps import DrawMap
 from pipeline.tasks.tables import BuildIndex, KeepRules, WriteTable
 

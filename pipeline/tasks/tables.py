@@ -19,8 +19,9 @@ from pipeline.tables.rules import Rules, item_rules, user_rules
 from pipeline.tables.schema import TABLE_SCHEMA_VERSION
 from pipeline.tables.write import Side, write_table
 from pipeline.tasks.entities import open_comparable_vectors, open_vectors, vectors_task, vocabulary_task
+from pipeline.tasks.factors import FitFactors
 from pipeline.tasks.inputs import RuleFile, UserList, without_paths
-from pipeline.tasks.interactions import EncodeInteractions, FitFactors
+from pipeline.tasks.interactions import EncodeInteractions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

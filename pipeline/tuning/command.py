@@ -17,7 +17,8 @@ from pipeline.factors.choosing import left_open
 from pipeline.factors.defaults import RULE_VERSION
 from pipeline.lock import RootLock
 from pipeline.store import Store, fingerprint, publish_json, publish_text
-from pipeline.tuning.objective import Objective, Validation
+from pipeline.tasks import ChooseSettings, FitFactors
+from pipeline.trials.objective import Objective, Validation
 from pipeline.tuning.plot import draw
 from pipeline.tuning.reporting import StudyReporter, print_study
 from pipeline.tuning.space import StudySpace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.config import Config
+    from pipeline.factors.choosing import ChosenSettings
     from pipeline.tuning.validation import SplitTraining
 
 #: Raised whenever trials mean something else than before: no study goes on with those of another version.
@@ -98,7 +100,7 @@ class Tuning:
     Attributes
     ----------
     split
-        The step that splits the training part; done.
+        The step that splits the training part; done, as is the one that chooses what is left open.
     config
         Path of the configuration.
     overrides
@@ -139,7 +141,7 @@ class Tuning:
         """
         settings, parts = self.settings, self.split.open()
         train, metric = parts.train, settings.gates.metric
-        space = StudySpace.of(settings, weights_differ=bool(np.ptp(train.data))).filled_in(train)
+        space = StudySpace.of(settings, weights_differ=bool(np.ptp(train.data))).filled_in(train, self._chosen())
         folder = self.study_folder()
         lock = RootLock(folder)
         lock.acquire()
@@ -155,6 +157,11 @@ class Tuning:
             return self._write(study, space, output, folder)
         finally:
             lock.release()
+
+    def _chosen(self) -> ChosenSettings | None:
+        """What a run of the configuration takes for what is left open, where that is found by trials; else None."""
+        tried = self.split.other(FitFactors).settings_are_tried()
+        return self.split.other(ChooseSettings).open().chosen if tried else None
 
     def _try(self, study: Study, objective: Objective, budget: Budget, trials: int) -> None:
         with StudyReporter(study.metric, len(study.trials()), trials, study.best()) as reporter:
@@ -194,6 +201,7 @@ class Tuning:
             "space": StudySpace.of(settings, weights_differ=True).to_json(),
             "metric": settings.gates.metric,
             "rule": RULE_VERSION if chooses else None,
+            **({"defaults": settings.factorize.defaults} if chooses else {}),
             "seed": settings.run.seed,
             "threads": effective_threads(settings.run.threads) if model.threads_change_bytes else None,
             "versions": model.versions(),

@@ -5,81 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin
 
-from pydantic import ValidationError
-
-from pipeline.config import FactorizeSettings
 from pipeline.errors import ConfigError
 from pipeline.factors.base import find_factorizer
-from pipeline.factors.choosing import choose_settings
 from pipeline.factors.search_space import Choice, FloatRange, Iterations, Range
 from pipeline.factors.weighting import WeightingSettings
+from pipeline.trials.candidate import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from scipy.sparse import csr_matrix
 
     from pipeline.config import Config
-    from pipeline.factors.automatic import AutomaticSettings
+    from pipeline.factors.choosing import ChosenSettings
 
 #: Significant digits of a number that is tried: more would say nothing, and nobody wants to read them.
 _DIGITS = 3
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Settings that can be fitted and measured."""
-
-    factorize: FactorizeSettings
-    weighting: WeightingSettings
-
-    @classmethod
-    def of(cls, config: Config) -> Self:
-        """The settings of a configuration, of which some may be left to the data."""
-        return cls(config.factorize, config.weighting)
-
-    def filled_in(self, user_items: csr_matrix) -> Self:
-        """The settings with nothing left open, as a fit on a matrix chooses them."""
-        model = self.factorize.model
-        fit = choose_settings(model, self.factorize.settings, self.weighting, user_items)
-        return replace(
-            self, factorize=self.factorize.model_copy(update={"settings": fit.model}), weighting=fit.weighting
-        )
-
-    @classmethod
-    def from_sections(cls, sections: Mapping[str, Mapping[str, Any]]) -> Self:
-        """From the sections of a configuration.
-
-        Raises
-        ------
-        ConfigError
-            If the model or the weighting refuses them.
-        """
-        try:
-            weighting = WeightingSettings.model_validate(sections["weighting"])
-        except ValidationError as error:
-            raise ConfigError(f"weighting: {error}") from None
-        return cls(FactorizeSettings.model_validate(sections["factorize"]), weighting)
-
-    def to_sections(self) -> dict[str, dict[str, Any]]:
-        """As the sections of a configuration, every key in them; keys without a value are left out."""
-        model = {"model": self.factorize.model, **_given(self.factorize.settings)}
-        return {"factorize": model, "weighting": _given(self.weighting)}
-
-    def with_values(self, values: Mapping[str, Any]) -> Self:
-        """Other values of some settings, named ``"factorize.alpha"``."""
-        sections = self.to_sections()
-        for name, value in values.items():
-            section, _, key = name.partition(".")
-            sections[section][key] = value
-        return self.from_sections(sections)
-
-    def values(self, names: Iterable[str]) -> dict[str, Any]:
-        """The values of some settings; those it has."""
-        flat = {
-            f"{section}.{key}": value for section, keys in self.to_sections().items() for key, value in keys.items()
-        }
-        return {name: flat[name] for name in names if name in flat}
 
 
 @dataclass(frozen=True)
@@ -139,15 +80,17 @@ class StudySpace:
         ranges = {name: each for name, each in declared.items() if not isinstance(each, Iterations)}
         return cls(Candidate.of(config), ranges, iterations)
 
-    def filled_in(self, train: csr_matrix) -> Self:
+    def filled_in(self, train: csr_matrix, chosen: ChosenSettings | None = None) -> Self:
         """The space with nothing left open in the settings that the search starts from.
 
         Parameters
         ----------
         train
             The matrix that trials are fitted on.
+        chosen
+            What a run of the configuration would take for what is left open; None for what the rule chooses.
         """
-        return replace(self, configured=self.configured.filled_in(train))
+        return replace(self, configured=self.configured.filled_in(train, chosen))
 
     def configured_values(self) -> dict[str, Any]:
         """The configured values of what is drawn, but for those that no draw can give: outside their range."""
@@ -166,10 +109,6 @@ class StudySpace:
 def rounded(value: Any) -> Any:
     """A value that was drawn, as it is tried."""
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
-
-
-def _given(settings: AutomaticSettings) -> dict[str, Any]:
-    return {key: value for key, value in settings.as_configured().items() if value is not None}
 
 
 def _weighting_space(configured: WeightingSettings, weights_differ: bool) -> dict[str, Range]:

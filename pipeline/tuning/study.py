@@ -15,14 +15,15 @@ from sqlalchemy.exc import DatabaseError
 
 from pipeline.errors import DataError, PipelineError, StoreError
 from pipeline.factors.search_space import Choice, FloatRange, Range
-from pipeline.tuning.space import Candidate, rounded
+from pipeline.tuning.space import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pipeline.progress import Progress
-    from pipeline.tuning.objective import Objective
+    from pipeline.trials.candidate import Candidate
+    from pipeline.trials.objective import Objective
     from pipeline.tuning.space import StudySpace
 
 _NAME = "cfpipe"

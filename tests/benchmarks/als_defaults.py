@@ -178,7 +178,7 @@ def draw(count: int) -> list[Settings]:
     """Settings spread evenly over wide ranges (Sobol), without their iterations."""
     return [
         Settings(10 ** (2.6 * a - 0.3), 10 ** (3.6 * b - 1.3), float(c), float(d), _SWEEPS[-1])
-        for a, b, c, d in qmc.Sobol(4, seed=0).random(count)
+        for a, b, c, d in qmc.Sobol(4, seed=0).random_base2((count - 1).bit_length())[:count]
     ]
 
 

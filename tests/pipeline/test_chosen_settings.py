@@ -95,7 +95,7 @@ def test_auto_is_absent_and_is_no_value(published, monkeypatch):
     assert explicit.ingredients()["rule"] is None
     assert explicit.fingerprint != absent.fingerprint
     before = absent.ingredients()
-    monkeypatch.setattr("pipeline.tasks.interactions.RULE_VERSION", defaults.RULE_VERSION + 1)
+    monkeypatch.setattr("pipeline.tasks.factors.RULE_VERSION", defaults.RULE_VERSION + 1)
     assert absent.ingredients() == before | {"rule": defaults.RULE_VERSION + 1}
     assert explicit.ingredients()["rule"] is None
 

@@ -78,5 +78,5 @@ def test_a_model_of_another_version_is_a_clear_error(plays: csr_matrix, tmp_path
     _fit("als", plays).save(tmp_path, users="user", items="track")
     document = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps(document | {"schema_version": 1}))
-    with pytest.raises(StoreError, match="expected version 4, got 1"):
+    with pytest.raises(StoreError, match="expected version 5, got 1"):
         FittedModel.open(tmp_path)

@@ -16,7 +16,7 @@ from pipeline.factors.defaults import Defaults, choose
 from pipeline.factors.search_space import Choice, FloatRange, IntRange, Iterations
 from pipeline.factors.statistics import MatrixStatistics
 from pipeline.progress import no_progress
-from pipeline.tuning.objective import Outcome
+from pipeline.trials.objective import Outcome
 from pipeline.tuning.plot import draw
 from pipeline.tuning.space import StudySpace
 from pipeline.tuning.study import Budget, Study, TrialRecord, check_succeeded

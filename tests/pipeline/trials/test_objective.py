@@ -17,8 +17,8 @@ from pipeline.factors.base import Factors
 from pipeline.factors.search_space import Iterations
 from pipeline.factors.weighting import weigh
 from pipeline.progress import no_progress
-from pipeline.tuning.objective import PATIENCE, Objective, Validation
-from pipeline.tuning.space import Candidate
+from pipeline.trials.candidate import Candidate
+from pipeline.trials.objective import PATIENCE, Objective, Validation
 
 CONFIG = {
     "interactions": {"path": "plays.csv", "user": "user", "item": "track"},
@@ -65,7 +65,7 @@ class Scripted:
 
     def __init__(self, monkeypatch, qualities):
         self.qualities = qualities
-        monkeypatch.setattr("pipeline.tuning.objective._factorizer", lambda candidate: self)
+        monkeypatch.setattr("pipeline.trials.objective._factorizer", lambda candidate: self)
 
     def watch_fit(self, user_items, *, seed, num_threads, progress, watch):
         self.passes = 0
