@@ -34,6 +34,8 @@ MODEL = "als"
 _TRIED = (ALPHA, REGULARIZATION, USER_POWER, ITEM_POWER)
 #: Users that are measured: fewer than the least say more of themselves than of the settings.
 _LEAST_USERS, _MOST_USERS = 200, 4_000
+#: How many times the measure of the rule's choice another must have: the best of many is a little better by chance.
+_GAIN = 1.005
 #: Measurements that are no new best after which a fit ends.
 _PATIENCE = 1
 #: Multiplications of all passes that another round may bring the trials to, and up to which there are trials at all:
@@ -42,7 +44,7 @@ _ENOUGH, _MOST = 2.5e11, 1e12
 #: What a fit is reckoned to take of :data:`~pipeline.factors.portfolio.PASSES`, on average.
 _MEAN_PASSES = 8
 #: Rounds that there are in any case.
-_ROUNDS = 2
+_FIRST_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def choose_by_trials(
     users = count_users(train, held_out)
     if users < _LEAST_USERS:
         return Choice(None, f"{users} users to measure on, fewer than {_LEAST_USERS}")
-    rounds = _rounds(_multiplications(train, configured.factorize.settings.factors))
+    rounds = _rounds(_multiplications(train, configured))
     if not rounds:
         size = f"{train.nnz:,} pairs of {train.shape[0]:,} users and {train.shape[1]:,} items"
         return Choice(None, f"with {size} they would take too long")
@@ -216,8 +218,10 @@ class _Search:
             self._try([move.of(center, self._open) for move in moves], total, progress)
 
     def chosen(self) -> ChosenSettings:
-        """The best, and how it was found."""
+        """The best, if it is clearly better than the first, and how it was found."""
         best, first = self._best(), self.trials[0]
+        if best.value is not None and first.value is not None and best.value < _GAIN * first.value:
+            best = first
         summary = TrialsSummary(self._metric, self._users, len(self.trials), best.value, first.value)
         return replace(self._by_rule, values={**self._by_rule.values, **best.values}, trials=summary)
 
@@ -250,11 +254,14 @@ def _rounds(work: float) -> Sequence[tuple[Move, ...]]:
     fits = 2
     for number, moves in enumerate(ROUNDS):
         fits += len(moves)
-        if fits * work > (_MOST if number < _ROUNDS else _ENOUGH):
-            return ROUNDS[:number] if number >= _ROUNDS else ()
+        if fits * work > (_MOST if number < _FIRST_ROUNDS else _ENOUGH):
+            return ROUNDS[:number] if number >= _FIRST_ROUNDS else ()
     return ROUNDS
 
 
-def _multiplications(matrix: csr_matrix, factors: int) -> float:
+def _multiplications(matrix: csr_matrix, configured: Candidate) -> float:
     """About how many a fit takes: three conjugate gradient steps and their start, for each vector of both sides."""
-    return _MEAN_PASSES * 4.0 * factors * (sum(matrix.shape) * factors + 4.0 * matrix.nnz)
+    settings = configured.factorize.settings
+    factors = settings.factors
+    passes: int = _MEAN_PASSES if "iterations" in settings.left_open else settings.model_dump()["iterations"]
+    return 4.0 * passes * factors * (sum(matrix.shape) * factors + 4.0 * matrix.nnz)

@@ -6,6 +6,7 @@ import datetime
 import json
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,8 +67,8 @@ def shown(config, command):
 
 
 def choice_in(config):
-    (path,) = (config.parent / "runs/chosen").glob("*/choice.json")
-    return json.loads(path.read_text())
+    choose = ChooseSettings(date=DATE, config=str(config))
+    return json.loads(Path(choose.output().path, "choice.json").read_text())
 
 
 def test_all_fits_of_a_run_have_the_settings_that_were_chosen_once(shown, config):
@@ -97,6 +98,15 @@ def test_the_hold_out_of_the_evaluation_changes_nothing(shown, config, tmp_path,
     assert command("cfpipe", "run", other, "--set", "gates.min_against_popularity=0").returncode == 0
     assert choice_in(other) == choice_in(config)
     assert (tmp_path / "plays.csv").read_text() != (config.parent / "plays.csv").read_text()
+
+
+def test_an_explicit_test_set_is_not_even_opened(shown, config):
+    """There is none at the path."""
+    explicit = [f"evaluation.test='{config.parent}/test.csv'"]
+    choose = ChooseSettings(date=DATE, config=str(config), overrides=explicit)
+    choose.run()
+    # All interactions are the training part then.
+    assert choose.open().chosen.statistics.pairs > choice_in(config)["chosen"]["statistics"]["pairs"]
 
 
 def test_the_rule_alone_fits_nothing_else(shown, config, tmp_path, command):
