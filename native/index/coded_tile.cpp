@@ -232,7 +232,10 @@ void CodedTile::visit_clusters(std::size_t group, QuerySet& queries) {
             products_[i] = products[wanted_[i]];
             residuals_[i] = residuals[wanted_[i]];
         }
-        std::fill_n(products_.begin() + static_cast<std::ptrdiff_t>(count), in_cluster_.padded() - count, 0.0F);
+        // Padding, whose bound is then below what it has to reach: infinity.
+        const std::size_t padding = in_cluster_.padded() - count;
+        std::fill_n(products_.begin() + static_cast<std::ptrdiff_t>(count), padding, 0.0F);
+        std::fill_n(residuals_.begin() + static_cast<std::ptrdiff_t>(count), padding, 0.0F);
         scan(range.first + c, in_cluster_, products_.data(), residuals_.data(), {});
     }
 }
