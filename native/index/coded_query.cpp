@@ -54,9 +54,9 @@ void CodedQuery::code(const Coding& coding, std::int8_t* codes, std::span<double
         std::fill(scratch.begin(), scratch.end(), 0.0); // nothing is claimed of it, whatever its codes are
     }
     const CodeSums sums = kernel.make_code(scratch.data(), scale_, 1.0 / scale_, dim_, codes);
-    length_ = norm_ / scale_ * coding.error_share;
-    error_ =
-        static_cast<double>(round_up(std::sqrt(sums.error_square) / scale_ * coding.error_share * (1.0 + 0x1p-40)));
+    error_share_ = coding.error_share;
+    length_ = norm_ / scale_ * error_share_;
+    error_ = static_cast<double>(round_up(std::sqrt(sums.error_square) / scale_ * error_share_ * (1.0 + 0x1p-40)));
     offset_ = kCodeOffset * sums.sum;
 }
 

@@ -47,6 +47,7 @@ class CodedQuery {
     double floor(float threshold) const noexcept;
 
     // What the dot product of codes with an item of a block proves: an interval that holds its goodness as rounded.
+    // Where only a share of the errors is allowed for, its upper end is a guess; its lower end never is.
     Interval interval(std::int32_t dot, const BlockTerms& block, double item_norm) const noexcept;
 
     // The goodness, as rounded, of whatever reaches a value in the frame: of q.x (euclidean: q.x - |x|^2 / 2).
@@ -62,7 +63,15 @@ class CodedQuery {
     float error() const noexcept { return static_cast<float>(error_); }
     float offset() const noexcept { return static_cast<float>(offset_); }
 
+    // What the errors of codes can take from, or add to, a product with an item of a block, in units of both scales.
+    double code_errors(const BlockTerms& block) const noexcept { return guessed_errors(block) / error_share_; }
+
   private:
+    // Of them, the share that is allowed for.
+    double guessed_errors(const BlockTerms& block) const noexcept {
+        return error_ * static_cast<double>(block.norm) + length_ * static_cast<double>(block.error);
+    }
+
     // Roundings of the definition's own float64 sums, relative to |q| |x|, for up to 65535 dimensions.
     static constexpr double kDefinitionError = 0x1p-35;
 
@@ -73,7 +82,8 @@ class CodedQuery {
     double item_scale_ = 1.0; // norm in the frame = stored norm * item_scale
     double score_unit_ = 1.0; // goodness = value in the frame * score_unit
     double scale_ = 1.0;
-    double length_ = 0.0; // of QueryTerms; likewise ...
+    double error_share_ = 1.0;
+    double length_ = 0.0; // of QueryTerms, by this share; likewise ...
     double error_ = 0.0;
     double offset_ = 0.0;
 };
@@ -85,17 +95,16 @@ inline Interval CodedQuery::interval(std::int32_t dot, const BlockTerms& block, 
     }
     const double unit = scale_ * static_cast<double>(block.scale);
     const double value = (static_cast<double>(dot) - offset_) * unit;
-    const double error =
-        (error_ * static_cast<double>(block.norm) + length_ * static_cast<double>(block.error)) * unit +
-        (norm_ + 1.0) * kDefinitionError;
+    const double error = code_errors(block) * unit + (norm_ + 1.0) * kDefinitionError;
+    const double guess = guessed_errors(block) * unit + (norm_ + 1.0) * kDefinitionError;
     double low = (value - error) * score_unit_;
-    double high = (value + error) * score_unit_;
+    double high = (value + guess) * score_unit_;
     if (metric_ == Metric::euclidean) {
         const double norm = item_norm * item_scale_;
         const double square = norm_ * norm_ + norm * norm - 2.0 * value;
-        const double slack = 2.0 * error + (norm_ + 1.0) * (norm_ + 1.0) * kDefinitionError;
-        low = -std::sqrt(std::max(0.0, square + slack)) * score_unit_;
-        high = -std::sqrt(std::max(0.0, square - slack)) * score_unit_;
+        const double slack = (norm_ + 1.0) * (norm_ + 1.0) * kDefinitionError;
+        low = -std::sqrt(std::max(0.0, square + 2.0 * error + slack)) * score_unit_;
+        high = -std::sqrt(std::max(0.0, square - 2.0 * guess - slack)) * score_unit_;
     }
     return {static_cast<float>(low), static_cast<float>(high)};
 }

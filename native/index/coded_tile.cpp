@@ -166,8 +166,7 @@ bool CodedTile::visit_groups(Cancellation& cancellation, bool calling_thread) {
         if (cancellation.requested(calling_thread)) {
             return false;
         }
-        const std::size_t count =
-            kernels_.not_below(group_bounds_.bounds(group), ordered_.reach.data(), ordered_.padded(), wanted_.data());
+        const std::size_t count = find_wanted(group_bounds_.bounds(group), ordered_, {});
         if (count == 0) {
             continue;
         }
@@ -189,10 +188,10 @@ std::vector<std::uint32_t> CodedTile::groups_by_promise() const {
         float promise = -kInfinity;
         for (std::size_t q = 0; q < ordered_.size(); ++q) {
             const float above = bounds[q] - ordered_.reach[q];
-            promise = above <= promise ? promise : above; // NaN is a promise
+            promise = std::max(promise, std::isnan(above) ? kInfinity : above); // nothing is known: anything may be
         }
-        if (!(promise < 0.0F)) {
-            promises.emplace_back(std::isnan(promise) ? kInfinity : promise, static_cast<std::uint32_t>(g));
+        if (promise >= 0.0F) {
+            promises.emplace_back(promise, static_cast<std::uint32_t>(g));
         }
     }
     std::sort(promises.begin(), promises.end(), std::greater<>());
@@ -242,7 +241,10 @@ void CodedTile::visit_clusters(std::size_t group, QuerySet& queries) {
 
 // Writes to wanted_ the queries that a cluster's bounds do not rule out, but for those that have seen it.
 std::size_t CodedTile::find_wanted(const float* bounds, const QuerySet& queries, std::span<const Seeded> seen) {
-    const std::size_t count = kernels_.not_below(bounds, queries.reach.data(), queries.padded(), wanted_.data());
+    std::size_t count = kernels_.not_below(bounds, queries.reach.data(), queries.padded(), wanted_.data());
+    while (count > 0 && wanted_[count - 1] >= queries.size()) {
+        --count; // padding, which passes where a bound is NaN
+    }
     if (seen.empty()) {
         return count;
     }
@@ -281,8 +283,7 @@ void CodedTile::open(std::size_t cluster, QuerySet& queries) {
         // As many of the best may be left out.
         const std::size_t k = k_ + (request_.own_rows.empty() ? 0 : 1) + (request_.excluded ? excluded_.count(q) : 0);
         if (k <= items && queries_[q].bounded()) {
-            const float reached = opening_.reached(queries, i, k);
-            top_[q].raise(queries_[q].goodness(static_cast<double>(reached) * queries_[q].scale()));
+            top_[q].raise(queries_[q].goodness(opening_.reached(queries_[q], i % kCodeQueries, k)));
             queries.raise(i, reach_of(q));
         }
     }
@@ -328,7 +329,7 @@ void CodedTile::scan_blocks(std::size_t first_block, std::size_t blocks, QuerySe
 
 void CodedTile::take(const CodeHit& hit, std::size_t first_block, QuerySet& queries) noexcept {
     const std::uint32_t row = coded_.rows[first_block * kBlockItems + hit.item];
-    if (row >= index_.count()) {
+    if (row >= index_.count() || hit.query >= queries.size()) {
         return; // padding, or a damaged file
     }
     const std::size_t q = queries.root(hit.query);

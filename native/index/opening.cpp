@@ -47,28 +47,27 @@ void Opening::multiply(const QuerySet& queries, std::size_t group) noexcept {
 }
 
 // An item's q.x is at least sq sx (Q.X - |eq| |X| / sq - |q| |ex| / (sq sx)): see QueryTerms.
-float Opening::reached(const QuerySet& queries, std::size_t query, std::size_t k) noexcept {
-    const auto offset = static_cast<double>(queries.offset[query]);
+double Opening::reached(const CodedQuery& query, std::size_t number, std::size_t k) noexcept {
     for (std::size_t b = 0; b < blocks_.count; ++b) {
         const BlockTerms& block = coded_.blocks[blocks_.first + b];
-        const double errors = static_cast<double>(queries.error[query]) * static_cast<double>(block.norm) +
-                              static_cast<double>(queries.length[query]) * static_cast<double>(block.error);
+        const double errors = query.code_errors(block);
+        const auto offset = static_cast<double>(query.offset());
         const double slack = (largest_product_ + std::abs(offset) + errors) * kSlack;
         slopes_[b] = block.scale;
         shifts_[b] = round_up(offset + errors + slack);
     }
     const std::size_t items = blocks_.count * kBlockItems;
-    kernels_.low_keys(products_.data() + query % kCodeQueries * items,
+    kernels_.low_keys(products_.data() + number * items,
                       {.blocks = blocks_.count,
                        .slopes = slopes_.data(),
                        .shifts = shifts_.data(),
                        .half_squares = half_squares_.data(),
-                       .inverse_scale = queries.inverse_scale[query]},
+                       .inverse_scale = static_cast<float>(1.0 / query.scale())},
                       keys_.data());
     for (const std::uint32_t item : left_out_) {
         keys_[item] = kPaddingKey;
     }
-    return float_of_key(kernels_.kth_largest(keys_.data(), items, k));
+    return static_cast<double>(float_of_key(kernels_.kth_largest(keys_.data(), items, k))) * query.scale();
 }
 
 } // namespace annlib

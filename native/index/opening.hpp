@@ -5,6 +5,7 @@
 #pragma once
 
 #include "index/coded.hpp"
+#include "index/coded_query.hpp"
 #include "index/filters.hpp"
 #include "index/query_set.hpp"
 
@@ -26,9 +27,9 @@ class Opening {
     // Multiplies those items with the queries of one group.
     void multiply(const QuerySet& queries, std::size_t group) noexcept;
 
-    // What at least `k` of them reach against a query of that group, in units of the query's scale: q.x (euclidean:
-    // q.x - |x|^2 / 2). k is at most what there are.
-    float reached(const QuerySet& queries, std::size_t query, std::size_t k) noexcept;
+    // What at least `k` of them reach against a query, which has that number in the group: a value in the frame, q.x
+    // (euclidean: q.x - |x|^2 / 2). k is at most what there are.
+    double reached(const CodedQuery& query, std::size_t number, std::size_t k) noexcept;
 
   private:
     const CodeSections& coded_;

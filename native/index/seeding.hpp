@@ -1,8 +1,8 @@
 // Where a query begins: the clusters that probably hold its best neighbours.
 //
 // They are those that its direction alone promises most, without the part of the bound that nothing is known of (beta
-// 0): that part is largest for wide clusters, not for good ones. After a query has seen three, its threshold is within
-// a few items of where it ends, whatever comes later (measured on ALS and spectral factors of 41 thousand to a million
+// 0): that part is largest for wide clusters, not for good ones. After a query has seen two, its threshold is within a
+// few items of where it ends, whatever comes later (measured on ALS and spectral factors of 41 thousand to a million
 // items).
 #pragma once
 

@@ -97,7 +97,7 @@ void TopK::narrow() noexcept {
             const Interval interval = query_->bound.interval(sums[lane] + terms.bias[lane], norms[lane]);
             Contender& contender = buffer_[narrowed_ + lane];
             contender.low = std::max(contender.low, interval.low);
-            contender.high = std::min(contender.high, interval.high);
+            contender.high = interval.high; // proven, where the codes' may have been a guess
         }
         narrowed_ += count;
     }

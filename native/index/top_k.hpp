@@ -41,8 +41,8 @@ class TopK {
         return (k + k / 2 + 32 + kKeyPadding - 1) / kKeyPadding * kKeyPadding;
     }
 
-    // Whether k lower bounds are known; the threshold is then no more than the k-th best of them.
-    bool full() const noexcept { return threshold_ > -std::numeric_limits<float>::infinity(); }
+    // Whether there is a threshold: what k of the rows are known to reach, of those added and those still to be.
+    bool has_threshold() const noexcept { return threshold_ > -std::numeric_limits<float>::infinity(); }
     float threshold() const noexcept { return threshold_; }
     // For those who know that k of the rows which are still to be added reach it.
     void raise(float threshold) noexcept { threshold_ = std::max(threshold_, threshold); }
@@ -52,7 +52,7 @@ class TopK {
     // True if the threshold has risen.
     bool add(const Contender& contender) noexcept {
         buffer_[size_++] = contender;
-        return (size_ == buffer_.size() || (size_ == k_ && !full())) && cut();
+        return (size_ == buffer_.size() || (size_ == k_ && !has_threshold())) && cut();
     }
 
     // Raises the threshold to what has been added; true if that is higher.

@@ -114,7 +114,7 @@ std::size_t collect(const std::int32_t* sums, const std::int32_t* floors, std::s
     return count;
 }
 
-// The sums of one step are looked at while the next step multiplies: a tile just stored cannot be read at once.
+// One or two groups of queries, and a block.
 struct Step {
     const std::int32_t* floors; // of the block
     std::size_t first_item;

@@ -140,7 +140,8 @@ struct KernelTable {
     // What the products of a query with the items of some blocks prove, as keys: integers in the order of the float32
     // that they are the bits of.
     void (*low_keys)(const std::int32_t* products, const LowTerms& terms, std::int32_t* keys) noexcept;
-    // The k-th largest key, k from 1 to `count`; all above kPaddingKey, which fills their array to whole kKeyPadding.
+    // The k-th largest of `count` keys, of which k, at least 1, are above kPaddingKey; that fills their array to whole
+    // kKeyPadding.
     std::int32_t (*kth_largest)(const std::int32_t* keys, std::size_t count, std::size_t k) noexcept;
 
     // CRC-32C (Castagnoli) of `size` bytes, continuing `crc` (0 to start).

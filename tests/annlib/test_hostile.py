@@ -246,3 +246,29 @@ def test_no_item_left(make, metric, isa):
     ):
         assert (ids == -1).all()
         assert np.isnan(scores).all()
+
+
+@pytest.mark.usefixtures("isa")
+def test_a_query_that_overflows_keeps_its_groups_in_any_company(assert_top):
+    rng = np.random.default_rng(1)
+    directions = rng.normal(size=(60, 8))[rng.integers(0, 60, 20_000)]
+    vectors = (rng.normal(size=(20_000, 8)) * 1e-3 + directions * 3e-2).astype(np.float32)
+    queries = (vectors[7] + rng.normal(size=(20, 8)) * 1e-4).astype(np.float32)
+    queries[5] = rng.choice([-1.0, 1.0], 8) * 1e38
+    index = Index.build(vectors, metric="euclidean")
+    assert_top(index.search_rows(queries, 5), exact.search(vectors, queries, 5, metric="euclidean"), 5)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("metric", ["cosine", "inner_product", "euclidean"])
+def test_a_guess_leaves_no_list_short(metric):
+    rng = np.random.default_rng(1)
+    vectors = np.zeros((2_000, 256), np.float32)  # the errors of whose codes all point the same way
+    for vector in vectors:
+        vector[rng.choice(256, 2, replace=False)] = rng.choice([-1.0, 1.0], 2) * [5.0, 1.0]
+    index = Index.build(vectors, metric=metric)
+    rows, scores = index.search_rows(vectors[:100], 20, recall=0.9)
+    assert (rows >= 0).all()
+    _, best = exact.search(vectors, vectors[:100], 20, metric=metric)
+    as_good = scores <= best[:, -1:] if metric == "euclidean" else scores >= best[:, -1:]
+    assert as_good.mean() >= 0.9

@@ -182,6 +182,9 @@ TEST(selection_finds_the_kth_largest) {
                 }
                 keys[0] = count > 3 ? annlib::kPaddingKey + 1 : keys[0];
                 keys[count - 1] = count > 3 ? INT32_MAX : keys[count - 1];
+                if (k + 2 < count) { // some are none
+                    keys[count / 2] = annlib::kPaddingKey;
+                }
                 const std::int32_t found = table->kth_largest(keys.data(), count, k);
                 std::sort(keys.begin(), keys.end(), std::greater<>());
                 CHECK(found == keys[k - 1]);

@@ -112,8 +112,7 @@ void check_every_cluster(const Coded& items, const annlib::RowMask* allowed) {
             const std::vector<float> ranked = items.ranked(cluster, queries.values.data() + q * items.dim, allowed);
             CHECK_EQUAL(found, ranked.size());
             for (std::size_t k = 1; k <= found; k = k * 2 + 1) {
-                const double reached = opening.reached(queries.set, q, k);
-                const float goodness = queries.coded[q].goodness(reached * queries.coded[q].scale());
+                const float goodness = queries.coded[q].goodness(opening.reached(queries.coded[q], q, k));
                 CHECK(goodness <= ranked[k - 1]);
                 lost += static_cast<double>(ranked[k - 1] - goodness);
                 spread += static_cast<double>(ranked.front() - ranked.back());
@@ -164,5 +163,5 @@ TEST(of_a_large_cluster_the_first_items_are_looked_at) {
     CHECK(found > 0 && found < 3 * items.count);
     Queries queries(items);
     opening.multiply(queries.set, 0);
-    CHECK(std::isfinite(opening.reached(queries.set, 0, found)));
+    CHECK(std::isfinite(opening.reached(queries.coded[0], 0, found)));
 }
