@@ -91,9 +91,11 @@ def half_step(
 
     Returns
     -------
-    x, float32, shape ``(m, factors)``.
+    x, float32, shape ``(m, factors)``; zeros where y is nothing but zeros.
     """
     squares = gram(fixed)
+    if not squares.any():
+        return np.zeros((len(wide_rows), fixed.shape[1]), np.float32)
     ridge = _RIDGE * np.trace(squares) / len(squares)
     shared = (squares + ridge * np.eye(len(squares))).astype(np.float32)
     vectors = np.zeros((len(wide_rows), fixed.shape[1]), np.float32)

@@ -51,11 +51,12 @@ class Start:
     user_degree_power: float
     item_degree_power: float
 
-    def values(self, statistics: MatrixStatistics) -> Values:
-        """The settings, for a matrix."""
+    def values(self, statistics: MatrixStatistics, alpha: float | None = None) -> Values:
+        """The settings, for a matrix; for another alpha, where one is given."""
+        alpha = self.alpha if alpha is None else alpha
         return {
-            ALPHA: _rounded(self.alpha),
-            REGULARIZATION: _rounded(self.regularization * full_regularization(self.alpha, statistics)),
+            ALPHA: _rounded(alpha),
+            REGULARIZATION: _rounded(self.regularization * full_regularization(alpha, statistics)),
             USER_POWER: self.user_degree_power,
             ITEM_POWER: self.item_degree_power,
         }

@@ -41,6 +41,8 @@ _PATIENCE = 1
 #: Multiplications of all passes that another round may bring the trials to, and up to which there are trials at all:
 #: of the order of half a minute, and of five minutes, on two cores.
 _ENOUGH, _MOST = 2.5e11, 1e12
+#: Of factors: below, a pass waits for memory, and takes no less time than with so many.
+_LEAST_FACTORS = 32
 #: What a fit is reckoned to take of :data:`~pipeline.factors.portfolio.PASSES`, on average.
 _MEAN_PASSES = 8
 #: Rounds that there are in any case.
@@ -210,7 +212,9 @@ class _Search:
     ) -> None:
         """Try the beginnings, and go on around the best so far."""
         if beginnings is None:
-            beginnings = [self._filled_in.values(_TRIED), START.values(self._by_rule.statistics)]
+            by_rule = self._filled_in.values(_TRIED)
+            given = None if ALPHA in self._open else by_rule[ALPHA]
+            beginnings = [by_rule, START.values(self._by_rule.statistics, given)]
         total = len(beginnings) + sum(map(len, rounds))
         self._try(beginnings, total, progress)
         for moves in rounds:
@@ -262,6 +266,6 @@ def _rounds(work: float) -> Sequence[tuple[Move, ...]]:
 def _multiplications(matrix: csr_matrix, configured: Candidate) -> float:
     """About how many a fit takes: three conjugate gradient steps and their start, for each vector of both sides."""
     settings = configured.factorize.settings
-    factors = settings.factors
+    factors = max(settings.factors, _LEAST_FACTORS)
     passes: int = _MEAN_PASSES if "iterations" in settings.left_open else settings.model_dump()["iterations"]
     return 4.0 * passes * factors * (sum(matrix.shape) * factors + 4.0 * matrix.nnz)

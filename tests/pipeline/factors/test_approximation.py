@@ -70,6 +70,11 @@ def test_a_half_step_solves_the_weighted_least_squares_of_each_row(
         np.testing.assert_allclose(vectors[row], expected, rtol=1e-3, atol=1e-4)
 
 
+def test_vectors_that_have_vanished_give_zeros(users: np.ndarray, items: np.ndarray) -> None:
+    nothing = np.zeros((len(items), 4), np.float32)
+    assert not half_step(users, items, nothing, _mask((90, 70), 0.1), 100.0, 1).any()
+
+
 def test_the_number_of_threads_changes_no_byte_of_a_half_step(users: np.ndarray, items: np.ndarray) -> None:
     top = _mask((90, 70), 0.1)
     one, three = (half_step(users, items, items[:, :5].copy(), top, 50.0, threads) for threads in (1, 3))
