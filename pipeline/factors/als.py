@@ -11,6 +11,7 @@ from pipeline.factors import _implicit
 from pipeline.factors.automatic import Auto
 from pipeline.factors.base import Factorizer, FactorizerSettings, Factors, Vectors, effective_threads
 from pipeline.factors.curves import SquaredLoss
+from pipeline.factors.gram import gram
 from pipeline.factors.search_space import FloatRange, Iterations
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pipeline.factors.base import Watch
     from pipeline.factors.search_space import SearchSpace
     from pipeline.progress import Progress
-
-_GRAM_ROWS = 1 << 14
 
 
 class AlternatingLeastSquaresSettings(FactorizerSettings):
@@ -90,7 +89,7 @@ class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):
         """
         confidences = self.settings.alpha * history.data.astype(np.float64)
         liked = factors.item_factors[history.indices].astype(np.float64)
-        normal = _gram(factors.item_factors) + (liked.T * (confidences - 1.0)) @ liked
+        normal = gram(factors.item_factors) + (liked.T * (confidences - 1.0)) @ liked
         normal[np.diag_indices_from(normal)] += self.settings.regularization
         contributions: NDArray[np.float64] = confidences * (liked @ np.linalg.solve(normal, target.astype(np.float64)))
         return contributions
@@ -127,12 +126,3 @@ class AlternatingLeastSquares(Factorizer[AlternatingLeastSquaresSettings]):
             num_threads=effective_threads(num_threads),
             random_state=seed,
         )
-
-
-def _gram(vectors: Vectors) -> NDArray[np.float64]:
-    """``Y' Y`` in float64, without a copy of Y in float64."""
-    gram = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for start in range(0, len(vectors), _GRAM_ROWS):
-        block = vectors[start : start + _GRAM_ROWS].astype(np.float64)
-        gram += block.T @ block
-    return gram

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 import annlib
 from pipeline.factors.base import effective_threads
+from pipeline.factors.gram import gram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,15 +122,6 @@ def linear_map(inputs: Vectors, outputs: Vectors) -> NDArray[np.float32]:
     for start in range(0, len(inputs), _ROWS):
         crossed += inputs[start : start + _ROWS].astype(np.float64).T @ outputs[start : start + _ROWS]
     return (inverse @ (inverse @ crossed)).astype(np.float32)
-
-
-def gram(vectors: Vectors) -> NDArray[np.float64]:
-    """``V'V`` in float64, shape ``(d, d)``, without a copy of V in float64."""
-    total = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for start in range(0, len(vectors), _ROWS):
-        block = vectors[start : start + _ROWS].astype(np.float64)
-        total += block.T @ block
-    return total
 
 
 def _roots(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

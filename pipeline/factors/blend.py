@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
-from pipeline.factors.approximation import gram
 from pipeline.factors.base import (
     Factorizer,
     FactorizerSettings,
@@ -27,6 +26,7 @@ from pipeline.factors.compression import (
     widened_target,
     with_other_items,
 )
+from pipeline.factors.gram import gram
 from pipeline.progress import span
 
 if TYPE_CHECKING:

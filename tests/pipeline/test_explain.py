@@ -64,7 +64,7 @@ def test_als_shares_are_those_of_hu_koren_and_volinsky():
 def test_als_gram_matrix_in_blocks(monkeypatch):
     model, confidences, factors = _fitted("als")
     whole = model.contributions(confidences[[0]], factors, factors.item_factors[1])
-    monkeypatch.setattr("pipeline.factors.als._GRAM_ROWS", 7)
+    monkeypatch.setattr("pipeline.factors.gram._ROWS", 7)
     np.testing.assert_allclose(model.contributions(confidences[[0]], factors, factors.item_factors[1]), whole)
 
 
